@@ -1,0 +1,1 @@
+"""The shared vocabulary: errors, types, clock, digests, database, lake, engine, keys."""

@@ -1,0 +1,181 @@
+"""The analytic engine: DuckDB in this process by default, a Spark cluster by setting.
+
+Both are Ibis backends; beside that, ``con`` of either takes SQL as DuckDB writes it (:class:`Sql`).
+What is planned runs on both and gives the same (docs/scale.md, tests/test_engines.py).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
+from pathlib import Path
+from typing import Any, Protocol, TypeAlias
+
+import duckdb
+import ibis
+import ibis.expr.types as ir
+import pyarrow as pa
+import pyarrow.dataset as ds
+from ibis.backends import BaseBackend
+from ibis.backends.duckdb import Backend
+from pydantic import field_validator
+
+from core.lake import files_of
+from core.types import Model
+
+DUCKDB = "duckdb"
+_MASTERS = re.compile(
+    r"duckdb|spark://\S+|k8s://\S+|yarn|local|local\[(\d+|\*)(,\s*\d+)?\]"
+    r"|local-cluster\[\d+,\s*\d+,\s*\d+\]"
+)
+
+Data: TypeAlias = "pa.Table | ds.Dataset"
+
+
+class EngineLimits(Model):
+    """Which engine a run uses, and what it may use of this machine.
+
+    ``engine``: ``duckdb``, or the address of a Spark master.
+    """
+
+    threads: int = 2
+    memory: str = "2GB"
+    spill: Path | None = None
+    engine: str = DUCKDB
+
+    @field_validator("engine")
+    @classmethod
+    def _is_an_engine(cls, engine: str) -> str:
+        return engine_name(engine)
+
+
+class Rows(Protocol):
+    """What a statement gave."""
+
+    def fetchall(self) -> list[Any]:
+        """All rows, as tuples."""
+        ...
+
+    def to_arrow_table(self) -> pa.Table:
+        """All rows, in columns."""
+        ...
+
+
+class Sql(Protocol):
+    """Tables of one run, and SQL over them in DuckDB's dialect: ``CREATE [OR REPLACE] TABLE``
+    (from a query, or empty) or ``VIEW``, ``INSERT INTO``, ``DELETE FROM``, ``DROP TABLE`` and queries.
+    ``?`` stands for a parameter.
+    """
+
+    def execute(self, query: str, parameters: Sequence[object] = ...) -> Rows:
+        """Carries out one or more statements; the rows of the last one."""
+        ...
+
+    def sql(self, query: str) -> Rows:
+        """A query's rows."""
+        ...
+
+    def register(self, name: str, data: Data) -> object:
+        """Makes ``data`` a table that is read where it lies."""
+        ...
+
+    def unregister(self, name: str) -> object:
+        """Forgets a registered table."""
+        ...
+
+
+def engine_name(engine: str) -> str:
+    """``engine`` if it names one.
+
+    Raises:
+        ValueError: it does not.
+    """
+    if not _MASTERS.fullmatch(engine):
+        raise ValueError("duckdb, or a Spark master such as spark://host:7077")
+    return engine
+
+
+def connect(limits: EngineLimits) -> Backend:
+    """A fresh DuckDB in memory, whatever engine the limits name. Extensions are never fetched;
+    what does not fit in memory spills to ``limits.spill``.
+    """
+    settings = {
+        "threads": limits.threads,
+        "memory_limit": limits.memory,
+        "autoinstall_known_extensions": False,
+        "preserve_insertion_order": False,
+    }
+    if limits.spill is not None:
+        settings["temp_directory"] = str(limits.spill)
+    return ibis.duckdb.connect(**settings)
+
+
+def open_engine(limits: EngineLimits) -> BaseBackend:
+    """A fresh engine of the kind the limits name: DuckDB, or tables of its own on a cluster.
+
+    Raises:
+        SparkMissing: the engine is Spark, and its libraries or Java are not here.
+    """
+    if limits.engine == DUCKDB:
+        return connect(limits)
+    from core.spark.session import session
+
+    started = session(limits)
+    from core.spark.engine import SparkEngine
+
+    return SparkEngine.over(started)
+
+
+def streamed(engine: BaseBackend, plan: ir.Table) -> AbstractContextManager[pa.RecordBatchReader]:
+    """A plan's rows as a stream of batches, for writers that need not hold them all."""
+    if engine.name == DUCKDB:
+        return _streamed(engine, plan)
+    stream: AbstractContextManager[pa.RecordBatchReader] = engine.streamed(plan)
+    return stream
+
+
+@contextmanager
+def _streamed(engine: BaseBackend, plan: ir.Table) -> Iterator[pa.RecordBatchReader]:
+    # By hand: Ibis 12 streams by a method that DuckDB 2 no longer has.
+    engine._run_pre_execute_hooks(plan)
+    with engine.con.sql(engine.compile(plan)).to_arrow_reader(_BATCH_ROWS) as rows:
+        yield rows.cast(plan.schema().to_pyarrow())
+
+
+def scan(engine: BaseBackend, data: ir.Table | Data) -> ir.Table:
+    """``data`` for use in a plan on ``engine``, read where it lies."""
+    if isinstance(data, ir.Table):
+        return data
+    files = _files_here(data)
+    if engine.name == DUCKDB and files:
+        return engine.read_parquet(files, hive_partitioning=False)
+    return ibis.memtable(data)
+
+
+def view(con: duckdb.DuckDBPyConnection, name: str, data: Data) -> None:
+    """Makes ``data`` the view ``name``, read where it lies, in place of any of that name."""
+    # What is registered would hide a view of the same name.
+    con.unregister(name)
+    if files := _files_here(data):
+        con.read_parquet(files, hive_partitioning=False).create_view(name, replace=True)
+    else:
+        con.register(name, data)
+
+
+def _files_here(data: Data) -> list[str]:
+    """The Parquet files on disk that hold ``data``: DuckDB reads those by itself several times
+    faster than through Arrow.
+    """
+    files = files_of(data) if isinstance(data, ds.Dataset) else ()
+    return [] if any("://" in file for file in files) else list(files)
+
+
+def drop(engine: BaseBackend, name: str) -> None:
+    """Drops a temporary table, if it and the engine are still there."""
+    # By hand: drop_table of Ibis 12 forgets the name under sqlglot 30.18 and later.
+    with suppress(duckdb.ConnectionException):
+        engine.con.execute(f"DROP TABLE IF EXISTS {name}")
+
+
+_BATCH_ROWS = 100_000

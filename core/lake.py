@@ -1,0 +1,156 @@
+"""The lake: Delta tables on a folder or an object store.
+
+Every write is one commit, whole or not at all, and gives a version. Readers name the version
+they want; a version that nothing refers to is simply never read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from weakref import WeakKeyDictionary
+
+import pyarrow as pa
+import pyarrow.dataset as ds
+from deltalake import CommitProperties, DeltaTable, write_deltalake
+from deltalake.exceptions import DeltaError, TableNotFoundError
+
+from core.errors import HubError
+from core.types import Model
+
+
+class LakeWriteFailed(HubError):
+    """The store refused a write, for example because it is full."""
+
+    code = "lake_write_failed"
+    status = 503
+
+
+class LakeVersionMissing(HubError):
+    """A version that something refers to is not in the store."""
+
+    code = "lake_version_missing"
+
+
+class TableVersion(Model):
+    """One version of one table, and how many rows it has."""
+
+    table: str
+    version: int
+    rows: int
+
+
+class Lake:
+    """Tables under one root, named by paths such as ``landing/police.residents``."""
+
+    def __init__(self, root: str) -> None:
+        self._root = root.rstrip("/")
+
+    def uri(self, table: str) -> str:
+        """Where a table is kept."""
+        return f"{self._root}/{table}"
+
+    def write(
+        self,
+        table: str,
+        data: pa.Table | pa.RecordBatchReader,
+        mode: str = "overwrite",
+        notes: dict[str, str] | None = None,
+    ) -> TableVersion:
+        """Writes ``data`` as the next version of ``table``.
+
+        Args:
+            mode: ``overwrite`` for a new snapshot, ``append`` for a ledger.
+            notes: kept in the commit, such as the run that wrote it.
+
+        Raises:
+            LakeWriteFailed: nothing of ``data`` was kept.
+        """
+        if "://" not in self._root:
+            self._make_folder(table)
+        properties = CommitProperties(custom_metadata=notes) if notes else None
+        try:
+            write_deltalake(
+                self.uri(table),
+                data,
+                mode="append" if mode == "append" else "overwrite",
+                schema_mode="merge" if mode == "append" else "overwrite",
+                commit_properties=properties,
+            )
+        except (DeltaError, OSError) as error:
+            raise LakeWriteFailed(table=table, reason=_reason(error)) from error
+        written = DeltaTable(self.uri(table))
+        return TableVersion(table=table, version=written.version(), rows=_rows(written))
+
+    def extend(
+        self,
+        ref: TableVersion | None,
+        table: str,
+        data: pa.Table,
+        notes: dict[str, str] | None = None,
+    ) -> TableVersion:
+        """Appends ``data`` to the version ``ref`` of a ledger (None: begins it). What was written
+        after ``ref``, as by a run that came to nothing, is no part of the new version.
+
+        Raises:
+            LakeVersionMissing: the store does not hold ``ref``.
+            LakeWriteFailed: nothing of ``data`` was kept.
+        """
+        if ref is None:
+            return self.write(table, data, notes=notes)
+        try:
+            written = DeltaTable(self.uri(table))
+            if written.version() != ref.version:
+                written.restore(ref.version)
+        except TableNotFoundError as error:
+            raise LakeVersionMissing(table=ref.table, version=ref.version) from error
+        except (DeltaError, OSError) as error:
+            raise LakeWriteFailed(table=table, reason=_reason(error)) from error
+        return self.write(table, data, mode="append", notes=notes)
+
+    def _make_folder(self, table: str) -> None:
+        try:
+            Path(self._root, table).mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise LakeWriteFailed(table=table, reason=_reason(error)) from error
+
+    def dataset(self, ref: TableVersion) -> ds.Dataset:
+        """A lazy view of one version, for an engine to scan.
+
+        Raises:
+            LakeVersionMissing: the store does not hold it.
+        """
+        try:
+            table = DeltaTable(self.uri(ref.table), version=ref.version)
+            dataset = table.to_pyarrow_dataset()
+        except (TableNotFoundError, DeltaError) as error:
+            raise LakeVersionMissing(table=ref.table, version=ref.version) from error
+        _files[dataset] = tuple(table.file_uris())
+        return dataset
+
+    def read(self, ref: TableVersion, columns: Sequence[str] | None = None) -> pa.Table:
+        """One version, in memory.
+
+        Raises:
+            LakeVersionMissing: the store does not hold it.
+        """
+        return self.dataset(ref).to_table(columns=list(columns) if columns else None)
+
+
+_files: WeakKeyDictionary[ds.Dataset, tuple[str, ...]] = WeakKeyDictionary()
+
+
+def files_of(dataset: ds.Dataset) -> tuple[str, ...]:
+    """The addresses of the Parquet files behind a dataset that a lake gave, for an engine that
+    reads the store itself; none for any other dataset.
+    """
+    return _files.get(dataset, ())
+
+
+def _rows(table: DeltaTable) -> int:
+    counts = pa.table(table.get_add_actions(flatten=True)).column("num_records").to_pylist()
+    return int(sum(counts))
+
+
+def _reason(error: BaseException) -> str:
+    return " ".join(str(error).split())[:300] or type(error).__name__

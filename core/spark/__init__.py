@@ -1,0 +1,1 @@
+"""Spark as an engine: the same plans on a cluster."""
