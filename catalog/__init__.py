@@ -1,0 +1,1 @@
+"""What is registered, and the standards its data elements follow."""
