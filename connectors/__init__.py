@@ -1,0 +1,1 @@
+"""How to read a source: files, SQL databases, REST services."""
