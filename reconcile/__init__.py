@@ -1,0 +1,1 @@
+"""Which rows are fit, who is the same, which value counts."""

@@ -1,0 +1,64 @@
+"""A landed table in batches, by ascending ``_row``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+
+from reconcile.cleaning import in_order
+
+if TYPE_CHECKING:
+    import pyarrow.dataset as ds  # brings pandas
+
+BATCH_ROWS = 200_000
+_READ_ROWS = 50_000
+
+
+def batches(landed: pa.Table | ds.Dataset, rows: int = BATCH_ROWS) -> Iterator[pa.Table]:
+    """``landed`` in parts of at most about ``rows`` rows; at least one, which may be empty."""
+    if isinstance(landed, pa.Table):
+        ordered = in_order(landed)
+        for start in range(0, max(1, len(ordered)), rows):
+            yield ordered.slice(start, rows)
+        return
+    schema = landed.schema
+    held: list[pa.RecordBatch] = []
+    count = given = 0
+    for batch in _read(landed):
+        held.append(batch)
+        count += len(batch)
+        if count >= rows:
+            yield pa.Table.from_batches(held, schema)
+            held, count, given = [], 0, given + 1
+    if held or not given:
+        yield pa.Table.from_batches(held, schema)
+
+
+def _read(landed: ds.Dataset) -> Iterator[pa.RecordBatch]:
+    if _is_ordered(landed):
+        yield from landed.to_batches(batch_size=_READ_ROWS, batch_readahead=2, fragment_readahead=1)
+        return
+    # Changes that were landed over rows from before come in any order.
+    from core.engine import EngineLimits, connect
+
+    engine = connect(EngineLimits()).con
+    try:
+        engine.register("landed", landed)
+        yield from engine.sql("SELECT * FROM landed ORDER BY _row").to_arrow_reader(_READ_ROWS)
+    finally:
+        engine.close()
+
+
+def _is_ordered(landed: ds.Dataset) -> bool:
+    last = None
+    for batch in landed.to_batches(columns=["_row"]):
+        numbers = batch.column(0).to_numpy()
+        if not len(numbers):
+            continue
+        if (last is not None and numbers[0] < last) or np.any(numbers[:-1] > numbers[1:]):
+            return False
+        last = numbers[-1]
+    return True

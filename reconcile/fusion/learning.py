@@ -1,0 +1,300 @@
+"""How far each source can be believed, learned without labels from who agrees with whom.
+
+In turns, values are weighed by the sources that claim them, and sources by the values they claim
+and the mistakes they share (after Dong, Berti-Équille and Srivastava, *Integrating Conflicting
+Data: The Role of Source Dependence*, VLDB 2009). Sources that repeat one another can outvote the
+truth and then look right in everything; so the learning starts several times, each time taking
+more of the most agreeing sources for copies, and keeps the explanation under which the claims are
+likeliest. Priors shared by the attributes of a source keep small data safe: without evidence
+every source counts the same, which is plain majority.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from reconcile.fusion.camps import Camps, Floats, Indices
+
+WARMING = 2  # rounds before anybody changes whom it copies: all-round agreement is no copying
+ROUNDS = 6  # further rounds
+SETTLING = 3  # last rounds, in which nobody changes whom it copies
+STARTS = 8  # how many suspicions are tried at most
+START = 0.8  # the reliability of a source nothing is known of
+SOURCE_PRIOR = 20.0  # how many claims that start is worth for a source as a whole
+ATTRIBUTE_PRIOR = 20.0  # how many claims the source as a whole is worth for one attribute
+RIVAL_PRIOR = 20.0  # how many shared mistakes the first guess at the number of rivals is worth
+MOST_RIVALS = 20.0
+HIGHEST = 0.9999  # nobody is believed always
+LEAST_ODDS = 1e-300  # a number that has a logarithm
+COPY_START = 0.9  # the rate of copying that a suspected pair starts with
+COPY_PRIOR = 10.0  # how many shared mistakes independence is worth
+COPY_CAUTION = 3.0  # standard deviations that an estimated rate of copying is lowered by
+COPY_LEAST = 0.15  # a lower rate counts as independence
+COPY_MOST = 0.95  # lower than HIGHEST: sources that never differ are right rather than copies
+COPY_CHANCE = 0.1  # how likely a source copies, before its claims are looked at
+
+
+@dataclass(frozen=True)
+class Learned:
+    """Per source: its ``reliability``; ``parent`` whom it copies (index; itself if nobody) and at
+    which ``rate``; ``rivals`` how many wrong values a claim about its attribute falls on.
+    """
+
+    reliability: Floats
+    parent: Indices
+    rate: Floats
+    rivals: Floats
+
+    def choose(self, other: Learned, where: npt.NDArray[np.bool_]) -> Learned:
+        """``other`` for the sources ``where`` says so, else this."""
+        return Learned(
+            *(np.where(where, getattr(other, f.name), getattr(self, f.name)) for f in fields(self))
+        )
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """One way to explain the claims: what it says of the sources, how likely it makes each camp
+    (``truth``), and how well it explains the claims of each attribute (``worth``, nats).
+    """
+
+    learned: Learned
+    truth: Floats
+    worth: Floats
+
+
+def explain(camps: Camps) -> list[Explanation]:
+    """Explanations of the claims, the plainest first: all sources alike."""
+    learner = _Learner(camps)
+    nobody = camps.suspicion(0)
+    found = [learner.settle(nobody, _Way(alike=True)), learner.settle(nobody)]
+    steps = min(camps.suspicions, STARTS)
+    for step in range(1, steps + 1):
+        suspicion = camps.suspicion(step / steps)
+        found += [learner.settle(suspicion), learner.settle(suspicion, _Way(firm=True))]
+    return found
+
+
+@dataclass(frozen=True)
+class _Way:
+    """How to learn: all sources ``alike``; a ``firm`` suspicion is not given up."""
+
+    alike: bool = False
+    firm: bool = False
+
+
+@dataclass(frozen=True)
+class _Belief:
+    """Per source its ``reliability``, that of what it does not copy (``alone``) and its
+    ``rivals``; per pair the ``rate`` of copying; per row the ``model`` (:meth:`Camps.models`).
+    """
+
+    reliability: Floats
+    alone: Floats
+    rivals: Floats
+    rate: Floats
+    model: Indices
+
+
+class _Learner:
+    def __init__(self, camps: Camps) -> None:
+        self.camps = camps
+
+    def settle(self, suspects: npt.NDArray[np.bool_], way: _Way = _Way()) -> Explanation:
+        """What a first suspicion leads to."""
+        camps = self.camps
+        start = np.full(len(camps.sources), START)
+        rate = np.where(suspects, COPY_START, 0.0)
+        _, rank = camps.forest(np.flatnonzero(suspects), start)
+        rivals = camps.rivals[camps.attribute]
+        belief = _Belief(start, start, rivals, rate, camps.models(rate, rank))
+        for turn in range(WARMING + ROUNDS + SETTLING):
+            truth, _ = self._truth(belief)
+            belief = self._update(belief, truth)
+            if way.alike:
+                belief = self._level(belief)
+            elif WARMING <= turn < WARMING + ROUNDS and not way.firm:
+                belief = self._rewire(belief, truth)
+        truth, likelihood = self._truth(belief)
+        learned = self._sum_up(belief)
+        return Explanation(learned, truth, likelihood - self._complexity(learned, way))
+
+    def _level(self, belief: _Belief) -> _Belief:
+        """All sources of an attribute as reliable as their claims are on average."""
+        camps = self.camps
+        claims = camps.by_source(camps.row_count)
+        total = np.bincount(camps.attribute, claims, camps.attributes)
+        right = np.bincount(camps.attribute, claims * belief.reliability, camps.attributes)
+        mean = np.where(total > 0, right / np.maximum(total, 1), START)[camps.attribute]
+        return replace(belief, reliability=mean, alone=mean)
+
+    def _complexity(self, learned: Learned, way: _Way) -> Floats:
+        """Per attribute, by how many nats an explanation must be better for what it supposes:
+        reliabilities far from the usual, each learned from so many claims, and each copier.
+        """
+        camps = self.camps
+        claims = camps.by_source(camps.row_count)
+        a = np.clip(learned.reliability, 0.01, 0.99)
+        usual = ATTRIBUTE_PRIOR * (
+            START * np.log(a / START) + (1 - START) * np.log((1 - a) / (1 - START))
+        )
+        learning = np.log1p(claims / ATTRIBUTE_PRIOR) / 2
+        sources = np.bincount(camps.attribute, minlength=camps.attributes)
+        copies = learned.parent != np.arange(len(a))
+        copying = np.log(np.maximum(claims, 1)) / 2 + np.log(sources[camps.attribute] / COPY_CHANCE)
+        cost = learning - usual
+        if way.alike:
+            cost = cost / np.maximum(sources[camps.attribute], 1)
+        total = np.bincount(camps.attribute, cost + copies * copying, camps.attributes)
+        return total.astype(np.float64)
+
+    def _rows(self, belief: _Belief) -> tuple[Floats, Floats, Floats]:
+        """Per row: how likely its claim is if its camp is right, and if it is wrong; and the rate
+        of copying, 0 unless its model says the same.
+        """
+        camps = self.camps
+        copier = belief.model >= 0
+        model = belief.model[copier]
+        rate, same = np.zeros(len(copier)), np.zeros(len(copier))
+        rate[copier] = belief.rate[camps.meeting_pair[model]]
+        same[copier] = rate[copier] * camps.meeting_same[model]
+        source = camps.row_source
+        skill = np.where(copier, belief.alone[source], belief.reliability[source])
+        right = same + (1 - rate) * skill
+        wrong = same + (1 - rate) * (1 - skill) / belief.rivals[source]
+        return right, wrong, same
+
+    def _truth(self, belief: _Belief) -> tuple[Floats, Floats]:
+        """Per camp how likely its value is the true one, values nobody claims having their share;
+        and per attribute the log-likelihood of all claims.
+        """
+        camps = self.camps
+        items = len(camps.count)
+        right, wrong, _ = self._rows(belief)
+        score = np.bincount(camps.row_camp, np.log(right / wrong), len(camps.camp_item))
+        best = np.zeros(items)
+        np.maximum.at(best, camps.camp_item, score)
+        odds = np.exp(score - best[camps.camp_item]) * camps.camp_possible
+        rivals = np.ones(camps.attributes)
+        rivals[camps.attribute] = belief.rivals
+        rivals = rivals[camps.item_attribute]
+        unclaimed = np.maximum(rivals + 1 - camps.item_camps, camps.item_missed)
+        unclaimed = np.where(camps.item_known & ~camps.item_missed, 0, unclaimed)
+        total = np.bincount(camps.camp_item, odds, items) + unclaimed * np.exp(-best)
+        total = np.maximum(total, LEAST_ODDS)
+        base = np.bincount(camps.row_item, np.log(wrong), items)
+        likelihood = base + best + np.log(total) + _ways(rivals, camps.item_camps)
+        by_attribute = np.bincount(camps.item_attribute, likelihood * camps.count, camps.attributes)
+        return odds / total[camps.camp_item], by_attribute.astype(np.float64)
+
+    def _update(self, belief: _Belief, truth: Floats) -> _Belief:
+        """Reliabilities and rates of copying, given how likely each value is true."""
+        camps = self.camps
+        right, wrong, rate = self._rows(belief)
+        weight, p = camps.row_count, truth[camps.row_camp]
+        copied = p * rate / right + (1 - p) * rate / wrong
+        own_right = camps.by_source(weight * p * (1 - rate / right)) + ATTRIBUTE_PRIOR * START
+        own_claims = camps.by_source(weight * (1 - copied)) + ATTRIBUTE_PRIOR
+        pooled = self._pooled(camps.by_source(weight * p), camps.by_source(weight))
+        lowest = 1 / (belief.rivals + 1) + 0.01  # nobody is believed less than chance
+        copiers = np.flatnonzero(belief.model >= 0)
+        pair = camps.meeting_pair[belief.model[copiers]]
+        met = np.bincount(pair, weight[copiers], len(belief.rate))
+        taken = np.bincount(pair, (weight * copied)[copiers], len(belief.rate))
+        learned = np.minimum(taken / np.maximum(met, 1), COPY_MOST)
+        return _Belief(
+            np.clip(pooled, lowest, HIGHEST),
+            np.clip(own_right / own_claims, lowest, HIGHEST),
+            self._rivals(belief, truth),
+            np.where(met >= 1, learned, belief.rate),
+            belief.model,
+        )
+
+    def _pooled(self, right: Floats, claims: Floats) -> Floats:
+        """The share of right claims, drawn towards that of the dataset as a whole."""
+        dataset = self.camps.dataset
+        all_right = np.bincount(dataset, right) + SOURCE_PRIOR * START
+        all_claims = np.bincount(dataset, claims) + SOURCE_PRIOR
+        prior = (all_right / all_claims)[dataset]
+        return (right + ATTRIBUTE_PRIOR * prior) / (claims + ATTRIBUTE_PRIOR)
+
+    def _rivals(self, belief: _Belief, truth: Floats) -> Floats:
+        """Of two mistakes about one item, one in so many is the same: the median over the pairs
+        of sources, so that few copies do not count.
+        """
+        camps = self.camps
+        one, other = (truth[camp] for camp in camps.meeting_camps)
+        wrong = np.where(camps.meeting_same, 1 - one, np.maximum(1 - one - other, 0))
+        both = camps.by_pair(camps.meeting_count * wrong)
+        shared = camps.by_pair(camps.meeting_count * wrong * camps.meeting_same)
+        found = np.flatnonzero((both > 0) & (belief.rate == 0))
+        found = found[np.argsort(shared[found] / both[found], kind="stable")]
+        chance = 1 / camps.rivals
+        for attribute in range(camps.attributes):
+            of = found[camps.attribute[camps.pair_one[found]] == attribute]
+            if len(of):
+                mass = np.cumsum(both[of])
+                middle = of[np.searchsorted(mass, mass[-1] / 2)]
+                median = shared[middle] / both[middle]
+                total = mass[-1] + RIVAL_PRIOR
+                chance[attribute] += (median - chance[attribute]) * mass[-1] / total
+        return np.clip(1 / np.maximum(chance, 1 / MOST_RIVALS), 1, MOST_RIVALS)[camps.attribute]
+
+    def _rewire(self, belief: _Belief, truth: Floats) -> _Belief:
+        """Takes those for copies that share mistakes."""
+        estimate = self._copy_rate(belief, truth)
+        estimate = np.where(estimate >= COPY_LEAST, estimate, 0.0)
+        rate = np.where((estimate > 0) & (belief.rate > 0), belief.rate, estimate)
+        rate = np.where(estimate > 0, np.maximum(rate, COPY_LEAST), 0.0)
+        parent, rank = self.camps.forest(_strongest(rate), belief.reliability)
+        rate = np.where(self.camps.related(parent), rate, 0.0)
+        return replace(belief, rate=rate, model=self.camps.models(rate, rank))
+
+    def _sum_up(self, belief: _Belief) -> Learned:
+        camps = self.camps
+        found = _strongest(belief.rate)
+        parent, _ = camps.forest(found, belief.reliability)
+        one, other = camps.pair_one[found], camps.pair_other[found]
+        rate = np.zeros(len(parent))
+        for child, model in ((one, other), (other, one)):
+            copies = parent[child] == model
+            rate[child[copies]] = belief.rate[found[copies]]
+        return Learned(belief.reliability, parent, rate, belief.rivals)
+
+    def _copy_rate(self, belief: _Belief, truth: Floats) -> Floats:
+        """Per pair, a cautious estimate of how often one of them repeats the other.
+
+        Of the items about which at least one of the two errs, copies share the mistake; by
+        chance they would share it once in ``rivals`` times. Right values tell nothing.
+        """
+        camps = self.camps
+        same = camps.meeting_same
+        shared = camps.by_pair(camps.meeting_count * (1 - truth[camps.meeting_camps[0]]) * same)
+        apart = camps.by_pair(camps.meeting_count * ~same)
+        a, b = belief.reliability[camps.pair_one], belief.reliability[camps.pair_other]
+        chance = (1 - a) * (1 - b) / belief.rivals[camps.pair_one]
+        size = shared + apart + COPY_PRIOR
+        share = (shared + COPY_PRIOR * chance / (1 - a * b)) / size
+        share = np.clip(share - COPY_CAUTION * np.sqrt(share * (1 - share) / size), 0, 0.999)
+        odds = (share / (1 - share) * (1 - a * b - chance) - chance) / (1 - (a + b) / 2)
+        odds = np.maximum(odds, 0)
+        return odds / (1 + odds)
+
+
+def _strongest(rate: Floats) -> Indices:
+    found = np.flatnonzero(rate > 0)
+    return found[np.argsort(-rate[found], kind="stable")]
+
+
+def _ways(rivals: Floats, camps: npt.NDArray[np.intp]) -> Floats:
+    """Log of the number of ways to give ``camps - 1`` wrong camps different wrong values; makes
+    beliefs in different numbers of rivals comparable.
+    """
+    values = np.maximum(rivals, camps - 1)
+    total = np.zeros(len(values))
+    for given in range(int(camps.max(initial=1)) - 1):
+        total += np.where(given < camps - 1, np.log(np.maximum(values - given, 1)), 0)
+    return total

@@ -1,0 +1,115 @@
+"""What is believed of a source, in the form that decisions use."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from math import log
+
+import numpy as np
+import pyarrow as pa
+
+from reconcile.fusion.camps import Camps, Pattern
+from reconcile.fusion.choice import HIGHEST, choose
+from reconcile.fusion.learning import START, explain
+
+FEW_RIVALS = 1.0  # of an attribute that nothing is known of
+
+
+@dataclass(frozen=True)
+class Trust:
+    """What is believed of ``dataset`` about ``attribute``.
+
+    ``vote``: the log-odds (nats) its claim adds for a value. ``own``: the share of the vote that
+    counts beside other members of its ``family``, sources that repeat each other's mistakes and
+    have the rest of their vote in common. ``copies_from``: the source it seems to repeat, the
+    less reliable of two being taken for the copier.
+
+    Of the attribute, the same for all its sources: ``rivals``: how many wrong values a claim
+    typically falls on; ``shift`` and ``slope``: how the log-odds of a decision are corrected;
+    ``half_life_days``: after how many days half of its values have changed; ``undated``: the
+    recency of a claim without a date.
+    """
+
+    attribute: str
+    dataset: str
+    reliability: float
+    vote: float
+    rivals: float
+    own: float = 1.0
+    family: str | None = None
+    copies_from: str | None = None
+    shift: float = 0.0
+    slope: float = 1.0
+    half_life_days: float | None = None
+    undated: float = 1.0
+
+
+_TYPES = {"str": pa.string(), "str | None": pa.string()}
+_SCHEMA = pa.schema([(f.name, _TYPES.get(str(f.type), pa.float64())) for f in fields(Trust)])
+
+
+def learn(
+    patterns: Iterable[Pattern],
+    sources: Iterable[tuple[str, str]],
+    rivals: Mapping[str, float],
+) -> list[Trust]:
+    """The trust in every (attribute, dataset) of ``sources``, sorted.
+
+    Args:
+        patterns: items that at least two sources know, or whose truth is known.
+        rivals: attribute → a first guess at how many wrong values there are; at least 1.
+    """
+    camps = Camps(patterns, sources, rivals)
+    chosen = choose(camps, explain(camps))
+    learned, votes = chosen.learned, chosen.votes
+    members = np.bincount(votes.family, minlength=len(votes.family))
+    found = []
+    for i, (attribute, dataset) in enumerate(camps.sources):
+        root, parent = int(votes.family[i]), int(learned.parent[i])
+        trust = Trust(
+            attribute,
+            dataset,
+            reliability=round(float(min(learned.reliability[i], HIGHEST)), 4),
+            vote=round(float(votes.vote[i]), 6),
+            rivals=round(float(votes.rivals[i]), 3),
+            own=round(float(votes.own[i]), 6),
+            family=None if members[root] == 1 else camps.sources[root][1],
+            copies_from=None if parent == i else camps.sources[parent][1],
+            shift=round(float(chosen.shift[i]), 6),
+            slope=round(float(chosen.slope[i]), 6),
+        )
+        found.append(trust)
+    return found
+
+
+def report(trust: Sequence[Trust]) -> pa.Table:
+    """All that is believed, one column for each field of :class:`Trust`."""
+    return pa.Table.from_pylist([vars(t) for t in trust], _SCHEMA)
+
+
+def recall(known: pa.Table, sources: Sequence[tuple[str, str]]) -> list[Trust]:
+    """The trust in ``sources``, in their order, as an earlier :func:`report` has it. A source
+    that was not there then counts like any nothing is known of.
+    """
+    rows = [Trust(**row) for row in known.select(_SCHEMA.names).to_pylist()]
+    trust = {(row.attribute, row.dataset): row for row in rows}
+    of_attribute = {row.attribute: row for row in rows}
+    return [
+        trust.get((attribute, dataset)) or _stranger(attribute, dataset, of_attribute)
+        for attribute, dataset in sources
+    ]
+
+
+def _stranger(attribute: str, dataset: str, known: Mapping[str, Trust]) -> Trust:
+    like = known.get(attribute) or Trust(attribute, dataset, START, 0.0, FEW_RIVALS)
+    vote = round(log(like.rivals * START / (1 - START)), 6)
+    return replace(
+        like,
+        dataset=dataset,
+        reliability=START,
+        vote=vote,
+        own=1.0,
+        family=None,
+        copies_from=None,
+    )

@@ -1,0 +1,349 @@
+"""From scored pairs to clusters: the best pairs first, and nothing that is ambiguous."""
+
+# ruff: noqa: S608 (SQL is built from made-up column names; texts are quoted)
+from __future__ import annotations
+
+import json
+import math
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import duckdb
+import pyarrow as pa
+
+from core.engine import Sql
+from reconcile.linkage.records import Attributes, quoted_text
+
+MATCH = 0.99  # so sure a match of two keyed entities must be
+PRECISION = 0.99  # so many of the other matches are expected to be right,
+FLOOR = 0.8  # and each is at least so likely
+DIFFERS = "differs"
+_NEGLIGIBLE = 0.05
+_FAR = 12.0
+_MOST = 0.5
+_SHARED_KEY = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """An end of an edge: a keyed entity, or an unkeyed record under its negative number.
+
+    ``mask``: the datasets in it of which an entity has at most one record, and the kinds of key it
+    has that cannot slip, one bit each.
+    """
+
+    entity: int
+    mask: int
+
+    @property
+    def keyed(self) -> bool:
+        """Whether it is an entity that a key made."""
+        return self.entity >= 0
+
+    @property
+    def record(self) -> int:
+        """The number of the record, or of the first one of the entity."""
+        return self.entity if self.keyed else -1 - self.entity
+
+    def excludes(self, other: Side) -> bool:
+        """Whether the two cannot be the same, whatever they look like."""
+        return (self.keyed and other.keyed) or bool(self.mask & other.mask)
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """A possible match of an unkeyed record (``left``), or of two keyed entities of which one may
+    have a wrong key; ``weight`` in log2 of the odds, and how each attribute agrees, as JSON.
+    """
+
+    left: Side
+    right: Side
+    weight: float
+    explanation: str
+
+    @property
+    def keyed(self) -> bool:
+        """Whether both ends are keyed entities."""
+        return self.left.keyed and self.right.keyed
+
+    def other(self, side: Side) -> Side:
+        """The far end, seen from ``side``."""
+        return self.right if side.entity == self.left.entity else self.left
+
+
+Edges = Mapping[int, Sequence[Edge]]
+Apart = Callable[[Side, Side], bool]
+Sure = Sequence[tuple[Edge, float]]
+
+
+def edges(connection: Sql, attributes: Attributes) -> list[Edge]:
+    """The scored pairs of nodes as edges between records and entities, heaviest first; of the
+    faces of an entity the one that is most alike counts.
+    """
+    rows = connection.execute(
+        f"""SELECT l.entity, l.mask, r.entity, r.mask, round(match_weight, 6) AS weight,
+            {_explanation(attributes)}
+        FROM scored JOIN nodes AS l ON node_l = l.node JOIN nodes AS r ON node_r = r.node
+        QUALIFY row_number() OVER (
+            PARTITION BY l.entity, r.entity ORDER BY weight DESC, r.node) = 1
+        ORDER BY weight DESC, l.entity DESC, r.entity DESC"""
+    ).fetchall()
+    return [Edge(Side(le, lm), Side(re, rm), weight, why) for le, lm, re, rm, weight, why in rows]
+
+
+def _explanation(attributes: Attributes) -> str:
+    parts = []
+    for attribute in attributes.judged:
+        labels = [level.label for level in attribute.comparison.levels][::-1]
+        whens = " ".join(
+            f"WHEN {n} THEN {quoted_text(json.dumps({attribute.name: label})[1:-1])}"
+            for n, label in enumerate([DIFFERS, *labels])
+        )
+        parts.append(f"CASE gamma_{attribute.column} {whens} END")
+    return f"'{{' || concat_ws(', ', {', '.join(parts)}) || '}}'"
+
+
+class _Clusters:
+    """Disjoint sets of sides that never hold a dataset or a kind of key twice. Two keyed entities
+    only ever meet by an edge of their own, never by way of an unkeyed record.
+    """
+
+    def __init__(self) -> None:
+        self._parent: dict[int, Side] = {}
+        self._size: dict[int, int] = {}
+
+    def root(self, side: Side) -> Side:
+        """The side that stands for the cluster; its mask is the whole cluster's."""
+        path = []
+        while (above := self._parent.get(side.entity, side)).entity != side.entity:
+            path.append(side.entity)
+            side = above
+        self._parent.update(dict.fromkeys(path, above))
+        return above
+
+    def size(self, root: int) -> int:
+        """How many sides are in the cluster."""
+        return self._size.get(root, 1)
+
+    def apart(self, one: Side, other: Side) -> bool:
+        """Whether the two are not in one cluster and cannot be."""
+        return one.excludes(other) and self.root(one).entity != self.root(other).entity
+
+    def merge(self, edge: Edge) -> bool:
+        """Makes one cluster of two; False where they exclude each other."""
+        left, right = self.root(edge.left), self.root(edge.right)
+        if left.entity == right.entity:
+            return True
+        if left.mask & right.mask or (left.excludes(right) and not edge.keyed):
+            return False
+        high, low = max(left.entity, right.entity), min(left.entity, right.entity)
+        self._parent[high] = self._parent[low] = Side(high, left.mask | right.mask)
+        self._size[high] = self.size(high) + self.size(low)
+        return True
+
+
+def settle(
+    connection: duckdb.DuckDBPyConnection,
+    attributes: Attributes,
+    found: Sequence[Edge],
+    least: float | None = None,
+) -> float:
+    """Makes the table ``members`` (``rid, cluster, method, score, explanation``) of all records,
+    and ``open_pairs`` (``rid, side, method, score, explanation``): possible matches left open,
+    ``side`` being the far end; also those of strangers with the entity of their key.
+
+    ``least``: the certainty at which matches are accepted, where it is known from a run over
+    everything; the one that was used is returned.
+    """
+    at = _by_side(found)
+    clusters = _Clusters()
+    sure = [(edge, _certainty(edge, at, _exclude)) for edge in found if edge.keyed]
+    joined = _joined(clusters, sure, MATCH)
+    rest = [(edge, _certainty(edge, at, clusters.apart)) for edge in found if not edge.keyed]
+    if least is None:
+        least = threshold(certainty for _, certainty in rest)
+    joined = _joined(clusters, rest, least) | joined
+    members = [
+        (side.record, clusters.root(side).entity, *why)
+        for side, why in joined.items()
+        if not side.keyed or clusters.root(side).entity != side.entity
+    ]
+    doubts = [
+        (edge.left.entity, edge.right.entity, certainty, edge.explanation)
+        for edge, certainty in sure + rest
+        if certainty >= _NEGLIGIBLE
+        and clusters.root(edge.left).entity != clusters.root(edge.right).entity
+    ]
+    _give(connection, "joined", members)
+    _give(connection, "doubtful", doubts)
+    connection.execute(
+        f"""CREATE OR REPLACE TABLE members AS
+        SELECT keyed.rid, coalesce(cluster, entity) AS cluster,
+            CASE WHEN cluster IS NULL THEN 'key' ELSE 'model' END AS method,
+            coalesce(score, 1.0::DOUBLE) AS score,
+            coalesce(joined.explanation, {_by_key(attributes)}) AS explanation
+        FROM keyed LEFT JOIN joined ON joined.rid = keyed.entity
+        UNION ALL
+        SELECT rid, cluster, 'model', score, explanation FROM joined ANTI JOIN keyed USING (rid)
+        UNION ALL SELECT rid, -1 - rid, 'alone', 1.0, '{{}}'
+        FROM records ANTI JOIN keyed USING (rid) ANTI JOIN joined USING (rid)"""
+    )
+    connection.execute(
+        f"""CREATE OR REPLACE TABLE open_pairs AS
+        SELECT coalesce(first, -1 - doubtful.rid) AS rid, cluster AS side, 'model' AS method,
+            score, explanation
+        FROM doubtful LEFT JOIN (
+            SELECT entity, min(rid) AS first FROM keyed GROUP BY entity
+        ) AS firsts ON entity = doubtful.rid
+        UNION ALL
+        SELECT rid, entity, 'key', {_SHARED_KEY}::DOUBLE, {_strange(attributes)} FROM strangers"""
+    )
+    return least
+
+
+def threshold(certainties: Iterable[float]) -> float:
+    """The least certainty at which matches are accepted: as low as leaves ``PRECISION`` of the
+    accepted ones right, as they judge themselves, but not below ``FLOOR``. Those that are sure
+    leave room for some that are not quite.
+    """
+    total, least = 0.0, MATCH
+    for count, certainty in enumerate(sorted(certainties, reverse=True), start=1):
+        total += certainty
+        if certainty < FLOOR or total < PRECISION * count:
+            break
+        least = min(least, certainty)
+    return least
+
+
+def _joined(clusters: _Clusters, sure: Sure, least: float) -> dict[Side, tuple[float, str]]:
+    """Merges what is certain enough, best first; which side joined by which certainty and why.
+
+    What is less than sure only joins clusters most of whose members are likely to be the same:
+    where they are many, the one pair that looks alike by chance is easily found.
+    """
+    joined: dict[Side, tuple[float, str]] = {}
+    merged = [(edge, how) for edge, how in sure if how >= MATCH and clusters.merge(edge)]
+    further = True
+    while further:
+        for edge, how in merged:
+            for side in (edge.left, edge.right):
+                if edge.keyed or not side.keyed:
+                    joined.setdefault(side, (how, edge.explanation))
+        merged = list(_agreed(clusters, sure, least))
+        further = bool(merged)
+    return joined
+
+
+def _agreed(clusters: _Clusters, sure: Sure, least: float) -> Iterator[tuple[Edge, float]]:
+    """Merges clusters that have been found alike by most pairs of their members; none twice,
+    since then it has members that were not asked.
+    """
+    support: dict[tuple[int, int], float] = defaultdict(float)
+    best: dict[tuple[int, int], tuple[Edge, float]] = {}
+    for edge, certainty in sure:
+        here, there = clusters.root(edge.left).entity, clusters.root(edge.right).entity
+        if here != there and certainty >= _NEGLIGIBLE:
+            between = (min(here, there), max(here, there))
+            support[between] += certainty / (clusters.size(here) * clusters.size(there))
+            if between not in best or best[between][1] < certainty:
+                best[between] = edge, certainty
+    touched: set[int] = set()
+    for between in sorted(best, key=lambda pair: (-round(support[pair], 6), pair)):
+        edge, certainty = best[between]
+        if certainty < least or support[between] < _MOST or not touched.isdisjoint(between):
+            continue
+        if clusters.merge(edge):
+            touched.update(between)
+            yield edge, certainty
+
+
+def _exclude(one: Side, other: Side) -> bool:
+    return bool(one.mask & other.mask)
+
+
+def _by_key(attributes: Attributes) -> str:
+    """SQL of the explanation of a record that joined by a key."""
+    texts = [quoted_text(json.dumps({name: "exact"})) for name in attributes.keys]
+    whens = " ".join(f"WHEN {n} THEN {text}" for n, text in enumerate(texts))
+    return f"CASE key {whens} END" if whens else "NULL::VARCHAR"
+
+
+def _strange(attributes: Attributes) -> str:
+    """SQL of what agrees and what differs between a stranger and the entity of its key."""
+    parts = []
+    for number, name in enumerate(attributes.keys):
+        text = quoted_text(json.dumps({name: "exact"})[1:-1])
+        parts.append(f"CASE key WHEN {number} THEN {text} END")
+    for attribute in attributes.compared:
+        yes, no = (
+            quoted_text(json.dumps({attribute.name: label})[1:-1]) for label in ("agrees", DIFFERS)
+        )
+        parts.append(
+            f"CASE WHEN {attribute.column} THEN {yes} WHEN NOT {attribute.column} THEN {no} END"
+        )
+    return f"'{{' || concat_ws(', ', {', '.join(parts) or 'NULL'}) || '}}'"
+
+
+def _by_side(found: Sequence[Edge]) -> Edges:
+    at: dict[int, list[Edge]] = defaultdict(list)
+    for edge in found:
+        at[edge.left.entity].append(edge)
+        at[edge.right.entity].append(edge)
+    return at
+
+
+def _certainty(edge: Edge, at: Edges, apart: Apart) -> float:
+    """How likely the two are the same, given that each end may instead be the same as something
+    else that excludes this match. Rounded, so that the last bits of a sum decide nothing.
+    """
+    odds = math.exp2(edge.weight)
+    rivals = sum(
+        math.exp2(rival.weight)
+        for side in (edge.left, edge.right)
+        for rival in _rivals(edge, side, at, apart)
+    )
+    return round(odds / (1 + odds + rivals), 6)
+
+
+def _rivals(edge: Edge, side: Side, at: Edges, apart: Apart) -> Iterable[Edge]:
+    """The other matches of ``side`` that would exclude ``edge`` and are not out of the question
+    because their far end has something better.
+    """
+    near = edge.other(side)
+    if not near.keyed and not near.mask:
+        return
+    for rival in at[side.entity]:
+        if rival.weight < edge.weight - _FAR:
+            return
+        far = rival.other(side)
+        if rival is not edge and apart(far, near) and not _taken(far, side, rival, at):
+            yield rival
+
+
+def _taken(far: Side, side: Side, rival: Edge, at: Edges) -> bool:
+    for better in at[far.entity]:
+        if better.weight <= rival.weight:
+            return False
+        if better.other(far).excludes(side):
+            return True
+    return False
+
+
+def _give(
+    connection: duckdb.DuckDBPyConnection, table: str, rows: Sequence[tuple[int, int, float, str]]
+) -> None:
+    types = [
+        ("rid", pa.int64()),
+        ("cluster", pa.int64()),
+        ("score", pa.float64()),
+        ("explanation", pa.string()),
+    ]
+    columns = list(zip(*rows, strict=True)) or [()] * len(types)
+    content = pa.table(
+        [pa.array(column, kind) for column, (_, kind) in zip(columns, types, strict=True)],
+        names=[name for name, _ in types],
+    )
+    connection.register(f"given_{table}", content)
+    connection.execute(f"CREATE OR REPLACE TABLE {table} AS FROM given_{table}")
+    connection.unregister(f"given_{table}")

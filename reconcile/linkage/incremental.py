@@ -1,0 +1,278 @@
+"""A run over what changed: it is compared with everything, and all else stays as it was.
+
+New, changed and vanished records are found by the digest of their content. With them go all that
+share a key with them, before or now (the *ring*): there, keys are joined again. What stands in
+the ring is compared with all nodes; and clusters are settled again in whatever hangs together
+with it by edges, old or new (the *scope*), since certainty depends on rivals there and nowhere
+else. The work grows with the change, but for a few passes over what is kept.
+"""
+
+# ruff: noqa: S608 (SQL is built from made-up column names and numbers)
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import duckdb
+import pyarrow as pa
+import pyarrow.dataset as ds
+
+from catalog.subjects import Subject
+from reconcile.linkage import clusters, keys, model, near, nodes, records, state
+from reconcile.linkage.found import Found, decide
+from reconcile.linkage.records import Attributes, quoted_text
+from reconcile.linkage.state import Learned
+
+MOST = 0.1
+"""A run is over everything where more than this share of the records changed since the last such
+run, or has to be joined again.
+"""
+_ANYWAY = 100
+_HOPS = 8
+
+
+def find(
+    connection: duckdb.DuckDBPyConnection,
+    subject: Subject,
+    fit: Mapping[str, pa.Table | ds.Dataset],
+    kept: Learned,
+    salt: str,
+) -> Found | None:
+    """Makes what :func:`whole.find` makes, where only what changed is found anew; None where it
+    should be over everything.
+    """
+    drift = kept.drift + _changes(connection)
+    most = max(MOST * kept.records, _ANYWAY)
+    if drift > most:
+        return None
+    attributes = kept.of(_fresh(connection, subject, fit))
+    if not _ring(connection, attributes, most):
+        return None
+    _join(connection, attributes)
+    if not _compare(connection, subject, attributes, kept):
+        return None
+    _scope(connection, attributes)
+    _before(connection)
+    decide(connection, salt, attributes, _edges(connection), kept.least)
+    keep = _merge(connection, attributes, kept)
+    return Found(replace(kept, drift=drift), keep, whole=False)
+
+
+def _count(connection: duckdb.DuckDBPyConnection, table: str) -> int:
+    return int(connection.execute(f"SELECT count(*) FROM {table}").fetchall()[0][0])
+
+
+def _changes(connection: duckdb.DuckDBPyConnection) -> int:
+    """Makes the tables ``changed`` (``dataset, record, content``) of new and changed records and
+    ``gone`` (``rid``); how many there are.
+    """
+    connection.execute(
+        """CREATE TABLE changed AS SELECT dataset, record, min(content) AS content
+        FROM seen ANTI JOIN kept_records USING (dataset, record, content)
+        GROUP BY dataset, record"""
+    )
+    connection.execute(
+        """CREATE TABLE gone AS SELECT rid FROM kept_records ANTI JOIN seen USING (dataset, record)"""
+    )
+    return _count(connection, "changed") + _count(connection, "gone")
+
+
+def _fresh(
+    connection: duckdb.DuckDBPyConnection,
+    subject: Subject,
+    fit: Mapping[str, pa.Table | ds.Dataset],
+) -> Attributes:
+    """Makes the tables ``fresh`` (the changed records as they are now, under the number they had
+    or a new one, and their content) and ``moved`` (``rid``: those that are compared differently).
+    """
+    tables = {}
+    for number, dataset in enumerate(subject.feeds):
+        if dataset in fit:
+            tables[dataset] = connection.sql(
+                f"""SELECT * FROM fit_{number} WHERE _record IN (
+                    SELECT record FROM changed WHERE dataset = {quoted_text(dataset)})"""
+            ).to_arrow_table()
+    attributes = records.load(connection, subject, tables)
+    loaded = state.record_columns(attributes)[1:]
+    columns = ", ".join(f"records.{c}" for c in loaded)
+    connection.execute(
+        f"""CREATE TABLE fresh AS SELECT {columns}, changed.content, old.rid IS NULL AS new,
+            coalesce(old.rid, row_number() OVER (PARTITION BY old.rid IS NULL ORDER BY records.rid)
+                + (SELECT coalesce(max(rid), -1) FROM kept_records)) AS rid
+        FROM records JOIN changed USING (dataset, record)
+            LEFT JOIN kept_records AS old USING (dataset, record)"""
+    )
+    differs = " OR ".join(f"fresh.{c} IS DISTINCT FROM old.{c}" for c in loaded[2:]) or "false"
+    connection.execute(
+        f"""CREATE TABLE moved AS
+        SELECT rid FROM fresh LEFT JOIN kept_records AS old USING (rid) WHERE new OR {differs}"""
+    )
+    connection.execute("DROP TABLE records")
+    return attributes
+
+
+def _ring(connection: duckdb.DuckDBPyConnection, attributes: Attributes, most: float) -> bool:
+    """Makes the table ``ring`` (``rid``): the kept records that changed in what is compared or
+    are gone, and all that share a key with those, with moved ones, or with each other; False where
+    that is too much.
+    """
+    connection.execute(
+        "CREATE TABLE ring AS FROM gone UNION SELECT rid FROM moved WHERE rid IN (SELECT rid FROM kept_records)"
+    )
+    before = -1
+    for _ in range(_HOPS):
+        size = _count(connection, "ring")
+        if size == before or not attributes.keys:
+            return True
+        if size > most:
+            return False
+        before = size
+        for key in attributes.keys.values():
+            connection.execute(
+                f"""INSERT INTO ring SELECT rid FROM kept_records SEMI JOIN (
+                    SELECT {key} FROM kept_records SEMI JOIN ring USING (rid)
+                    UNION SELECT {key} FROM fresh SEMI JOIN moved USING (rid)
+                ) USING ({key}) ANTI JOIN ring USING (rid)"""
+            )
+    return False
+
+
+def _join(connection: duckdb.DuckDBPyConnection, attributes: Attributes) -> None:
+    """Joins the records of the ring by keys again: ``records, keyed, strangers`` are those of the
+    ring; ``stale`` (``side``) is what stood there before, ``renewed`` (``side``) what does now.
+    """
+    columns = ", ".join(state.record_columns(attributes))
+    connection.execute(
+        f"""CREATE TABLE records AS
+        SELECT {columns} FROM kept_records SEMI JOIN ring USING (rid) ANTI JOIN gone USING (rid)
+            ANTI JOIN moved USING (rid)
+        UNION ALL SELECT {columns} FROM fresh SEMI JOIN moved USING (rid)"""
+    )
+    keys.join(connection, attributes)
+    keys.split_strangers(connection, attributes)
+    connection.execute(
+        """CREATE TABLE stale AS SELECT DISTINCT coalesce(keyed_entity, -1 - rid) AS side
+        FROM kept_records SEMI JOIN ring USING (rid)"""
+    )
+    connection.execute(
+        """CREATE TABLE renewed AS SELECT DISTINCT coalesce(entity, -1 - rid) AS side
+        FROM records LEFT JOIN keyed USING (rid)"""
+    )
+
+
+def _compare(
+    connection: duckdb.DuckDBPyConnection, subject: Subject, attributes: Attributes, kept: Learned
+) -> bool:
+    """Makes the table ``edges`` of all edges that hold, and ``rows_of_nodes`` of all nodes; False
+    where a model is missing that had nothing to learn from before.
+    """
+    connection.execute(
+        """CREATE TABLE edges AS FROM kept_edges ANTI JOIN stale ON l = side
+        ANTI JOIN stale AS others ON r = others.side"""
+    )
+    if kept.model is None:
+        comparable = subject.linkage and any(a.telling for a in attributes.compared)
+        return not (comparable and _count(connection, "records ANTI JOIN keyed USING (rid)"))
+    if _count(connection, "records"):
+        nodes.make(connection, attributes, subject.once)
+        columns = ", ".join(state.node_columns(attributes, kept))
+        connection.execute(f"CREATE TABLE renewed_nodes AS SELECT {columns} FROM nodes")
+    else:
+        connection.execute("CREATE TABLE renewed_nodes AS FROM kept_nodes WHERE false")
+    connection.execute(
+        "CREATE TABLE other_nodes AS FROM kept_nodes ANTI JOIN stale ON entity = side"
+    )
+    if _count(connection, "records") and near.block(connection, attributes):
+        model.judge(connection, kept.model, near.frequencies(connection, kept.frequencies))
+        connection.register("new_edges", state.edges_table(clusters.edges(connection, attributes)))
+        connection.execute("INSERT INTO edges FROM new_edges")
+    return True
+
+
+def _scope(connection: duckdb.DuckDBPyConnection, attributes: Attributes) -> None:
+    """Widens ``records`` and ``keyed`` to the scope; ``open_keys`` are the doubts by key of those
+    that came by it.
+    """
+    connection.execute(
+        """CREATE TABLE ties AS SELECT l, r FROM kept_edges UNION ALL SELECT l, r FROM edges
+        UNION ALL SELECT -1 - rid, side FROM kept_doubts WHERE method = 'key'"""
+    )
+    connection.execute("CREATE TABLE reached AS FROM stale UNION FROM renewed")
+    connection.execute("CREATE TABLE front AS FROM reached")
+    while _count(connection, "front"):
+        connection.execute(
+            """CREATE OR REPLACE TABLE front AS
+            SELECT side FROM (
+                SELECT r AS side FROM ties SEMI JOIN front ON l = side
+                UNION SELECT l FROM ties SEMI JOIN front ON r = side
+            ) ANTI JOIN reached USING (side)"""
+        )
+        connection.execute("INSERT INTO reached FROM front")
+    connection.execute(
+        """CREATE TABLE drawn_in AS SELECT rid, keyed_entity, key FROM kept_records
+        SEMI JOIN reached ON coalesce(keyed_entity, -1 - rid) = side ANTI JOIN ring USING (rid)"""
+    )
+    columns = ", ".join(state.record_columns(attributes))
+    connection.execute(
+        f"INSERT INTO records SELECT {columns} FROM kept_records SEMI JOIN drawn_in USING (rid)"
+    )
+    connection.execute(
+        """INSERT INTO keyed SELECT rid, keyed_entity, key FROM drawn_in
+        WHERE keyed_entity IS NOT NULL"""
+    )
+    connection.execute(
+        """CREATE TABLE open_keys AS SELECT rid, side, method, score, explanation
+        FROM kept_doubts SEMI JOIN drawn_in USING (rid) WHERE method = 'key'"""
+    )
+
+
+def _before(connection: duckdb.DuckDBPyConnection) -> None:
+    """Makes the tables of before, of the scope alone, and ``stays`` (``rid``): what is not in it."""
+    connection.execute("""CREATE TABLE left_out AS SELECT rid FROM records UNION FROM gone""")
+    connection.execute("CREATE VIEW stays AS FROM kept_records ANTI JOIN left_out USING (rid)")
+    connection.execute(
+        """CREATE TABLE found_before AS
+        SELECT rid, dataset, record, entity, method, score, explanation
+        FROM kept_records SEMI JOIN left_out USING (rid)"""
+    )
+    connection.execute("CREATE VIEW known AS SELECT dataset, record, entity FROM found_before")
+    connection.execute("CREATE VIEW held AS SELECT entity FROM stays")
+    connection.execute("CREATE VIEW ruled_before AS FROM kept_ruled")
+    connection.execute("CREATE VIEW open_before AS FROM kept_open")
+
+
+def _edges(connection: duckdb.DuckDBPyConnection) -> list[clusters.Edge]:
+    """The edges of the scope, heaviest first."""
+    rows = connection.execute(
+        """SELECT l, lm, r, rm, weight, explanation FROM edges SEMI JOIN reached ON l = side
+        ORDER BY weight DESC, l DESC, r DESC"""
+    ).fetchall()
+    return list(state.edges(rows))
+
+
+def _merge(
+    connection: duckdb.DuckDBPyConnection, attributes: Attributes, kept: Learned
+) -> dict[str, str]:
+    """Makes ``everywhere`` and ``doubts``, of what stays and of what was found; what to keep."""
+    link = "dataset, record, entity, method, score, explanation"
+    connection.execute(
+        f"CREATE VIEW everywhere AS SELECT {link} FROM stays UNION ALL SELECT {link} FROM found"
+    )
+    connection.execute(
+        """CREATE TABLE doubts AS FROM kept_doubts ANTI JOIN left_out USING (rid)
+        UNION ALL BY NAME FROM doubts_found"""
+    )
+    connection.execute(
+        """CREATE TABLE contents AS SELECT rid, coalesce(fresh.content, old.content) AS content
+        FROM records LEFT JOIN fresh USING (rid) LEFT JOIN kept_records AS old USING (rid)"""
+    )
+    columns = ", ".join(f"stays.{c}" for c in state.record_columns(attributes))
+    keep = {
+        "records": f"""SELECT {columns}, coalesce(fresh.content, stays.content) AS content,
+                keyed_entity, key, entity, method, score, explanation
+            FROM stays LEFT JOIN fresh USING (rid) UNION ALL {state.records(attributes)}""",
+        "edges": "FROM edges",
+    }
+    if kept.model is not None:
+        keep["nodes"] = "FROM other_nodes UNION ALL BY NAME FROM renewed_nodes"
+    return keep

@@ -1,0 +1,156 @@
+"""Which of all nodes are worth comparing with the few that are new."""
+
+# ruff: noqa: S608 (SQL is built from made-up column names and numbers)
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import combinations
+
+import duckdb
+
+from reconcile.linkage.nodes import LISTS
+from reconcile.linkage.records import Attributes, derive
+
+_PER_NODE = 40
+_ANYWAY = 10_000
+_FEW = 6
+_WHO = "node, entity, keyed, mask, origin"
+_CAPS = (10_000, 3_000, 1_000, 300, 100, 30, 10, 3)
+
+Rule = tuple[str, ...]
+
+
+def block(connection: duckdb.DuckDBPyConnection, attributes: Attributes) -> bool:
+    """Makes the table ``pairs`` (as :func:`pairs.block`) of ``nodes`` with each other and with
+    ``other_nodes``, and adds to ``nodes`` the others that stand in it; whether there are any.
+
+    Pairs are found as among all nodes: by one value of a telling attribute that not too many
+    have, and by two values where one alone is too common.
+    """
+    connection.execute("CREATE TABLE met (l BIGINT, r BIGINT)")
+    count = connection.execute("SELECT count(*) FROM nodes").fetchall()[0][0]
+    budget = (_PER_NODE * count + _ANYWAY) // 2
+    telling = [column for a in attributes.compared if a.telling for column in a.blocking]
+    columns = [column for a in attributes.compared for column in a.blocking]
+    shown = dict(zip(columns, columns, strict=True))
+    for column in telling:
+        cap = _meet(connection, "nodes", (column,), budget // len(telling))
+        connection.execute(
+            f"CREATE TABLE rare_{column} AS SELECT {column} AS value FROM sizes WHERE size <= {cap}"
+        )
+        shown[column] = (
+            f"CASE WHEN {column} NOT IN (SELECT value FROM rare_{column}) THEN {column} END AS {column}"
+        )
+    connection.execute(
+        f"CREATE TABLE common AS SELECT {_WHO}, {', '.join(shown.values())} FROM nodes"
+    )
+    present = connection.execute(
+        f"SELECT {', '.join(f'count({column})' for column in columns)} FROM common"
+    ).fetchall()[0]
+    useful = {column for column, n in zip(columns, present, strict=True) if n}
+    twos = [
+        (first, second)
+        for one, other in combinations(attributes.compared, 2)
+        if one.telling or other.telling
+        for first in one.blocking
+        for second in other.blocking
+        if first in useful and second in useful
+    ]
+    for rule in twos:
+        _meet(connection, "common", rule, budget // len(twos))
+    _meet_entities(connection, attributes)
+    return _gather(connection, attributes)
+
+
+def _meet(connection: duckdb.DuckDBPyConnection, table: str, rule: Rule, budget: int) -> int:
+    """Adds to ``met`` the pairs of ``table`` and all nodes that agree on a rule's columns, in
+    blocks up to a cap that keeps them within ``budget``; the cap. ``sizes`` has the blocks.
+    """
+    group = ", ".join(rule)
+    present = " AND ".join(f"{column} IS NOT NULL" for column in rule)
+    connection.execute(
+        f"""CREATE OR REPLACE TABLE wanted AS
+        SELECT {group}, count(*) AS n FROM {table} WHERE {present} GROUP BY {group}"""
+    )
+    connection.execute(
+        f"""CREATE OR REPLACE TABLE matches AS
+        SELECT {_WHO}, {group} FROM other_nodes SEMI JOIN wanted USING ({group})
+        UNION ALL SELECT {_WHO}, {group} FROM nodes SEMI JOIN wanted USING ({group})"""
+    )
+    connection.execute(
+        f"""CREATE OR REPLACE TABLE sizes AS SELECT {group}, size, n * size AS cost
+        FROM (SELECT {group}, count(*) AS size FROM matches GROUP BY {group})
+            JOIN wanted USING ({group})"""
+    )
+    sums = ", ".join(f"coalesce(sum(cost) FILTER (size <= {cap}), 0)" for cap in _CAPS)
+    costs = connection.execute(f"SELECT {sums} FROM sizes").fetchall()[0]
+    cap = next((cap for cap, cost in zip(_CAPS, costs, strict=True) if cost <= budget), 1)
+    connection.execute(
+        f"""INSERT INTO met SELECT
+            CASE WHEN a.keyed THEN b.node WHEN b.keyed OR a.node < b.node THEN a.node
+                ELSE b.node END,
+            CASE WHEN a.keyed THEN a.node WHEN b.keyed OR a.node < b.node THEN b.node
+                ELSE a.node END
+        FROM {table} AS a JOIN matches AS b USING ({group})
+            SEMI JOIN (FROM sizes WHERE size <= {cap}) AS small USING ({group})
+        WHERE NOT (a.keyed AND b.keyed) AND a.node <> b.node AND a.mask & b.mask = 0
+            AND a.origin IS DISTINCT FROM b.entity AND b.origin IS DISTINCT FROM a.entity"""
+    )
+    return cap
+
+
+def _meet_entities(connection: duckdb.DuckDBPyConnection, attributes: Attributes) -> None:
+    """Adds keyed entities that agree on two telling values which few have (see ``pairs``)."""
+    telling = [a.column for a in attributes.compared if a.telling]
+    for first, second in combinations(telling, 2):
+        both = f"{first} IS NOT NULL AND {second} IS NOT NULL"
+        connection.execute(
+            f"""INSERT INTO met
+            WITH wanted AS (SELECT DISTINCT {first}, {second} FROM nodes WHERE keyed AND {both}),
+            chosen AS (
+                SELECT {_WHO}, {first}, {second} FROM other_nodes
+                    SEMI JOIN wanted USING ({first}, {second}) WHERE keyed
+                UNION ALL SELECT {_WHO}, {first}, {second} FROM nodes WHERE keyed AND {both}
+            ), small AS (
+                SELECT {first}, {second} FROM chosen GROUP BY {first}, {second}
+                HAVING count(*) BETWEEN 2 AND {_FEW}
+            )
+            SELECT CASE WHEN a.entity < b.entity THEN a.node ELSE b.node END,
+                CASE WHEN a.entity < b.entity THEN b.node ELSE a.node END
+            FROM nodes AS a JOIN chosen AS b USING ({first}, {second})
+                SEMI JOIN small USING ({first}, {second})
+            WHERE a.keyed AND a.entity <> b.entity AND a.mask & b.mask & {LISTS} = 0"""
+        )
+
+
+def _gather(connection: duckdb.DuckDBPyConnection, attributes: Attributes) -> bool:
+    connection.execute(
+        """CREATE TABLE pairs AS
+        SELECT DISTINCT l AS join_key_l, r AS join_key_r, '0' AS match_key FROM met"""
+    )
+    columns = ", ".join(attributes.judged_columns)
+    connection.execute(
+        f"""CREATE TABLE plain AS SELECT {_WHO}, {columns} FROM other_nodes
+        SEMI JOIN (SELECT l AS node FROM met UNION SELECT r FROM met) USING (node)"""
+    )
+    derive(connection, "plain", "others", attributes.judged)
+    connection.execute("INSERT INTO nodes BY NAME FROM others")
+    connection.execute("DROP TABLE plain; DROP TABLE met")
+    return bool(connection.execute("SELECT count(*) FROM pairs").fetchall()[0][0])
+
+
+def frequencies(connection: duckdb.DuckDBPyConnection, columns: Iterable[str]) -> dict[str, str]:
+    """Column → a table of how frequent the values in ``nodes`` are among all nodes."""
+    tables = {}
+    for column in columns:
+        tables[column] = f"frequency_{column}"
+        connection.execute(
+            f"""CREATE TABLE frequency_{column} AS
+            WITH everyone AS (
+                SELECT {column} FROM other_nodes UNION ALL SELECT {column} FROM renewed_nodes
+            ), known AS (SELECT count({column}) AS total FROM everyone)
+            SELECT {column}, count(*) / any_value(total) AS tf_{column}
+            FROM everyone CROSS JOIN known SEMI JOIN nodes USING ({column})
+            WHERE {column} IS NOT NULL GROUP BY {column}"""
+        )
+    return tables

@@ -1,0 +1,306 @@
+"""The records of all feeds in one table, and the columns derived from their values."""
+
+# ruff: noqa: S608 (SQL is built from made-up column names; names and texts are quoted)
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.dataset as ds
+
+from catalog.standards import elements
+from catalog.standards.base import Agreement, Comparison
+from catalog.subjects import Subject
+from core.engine import Sql
+from core.errors import HubError
+
+_PRIMES = (127, 113)
+_TELLING = 0.02
+_UNIQUE = 1e-7  # of a key: how many strangers share it
+
+
+class FeedItemMissing(HubError):
+    """A fit table lacks an item that the subject says feeds an attribute."""
+
+    code = "feed_item_missing"
+    status = 409
+
+
+@dataclass(frozen=True)
+class Compared:
+    """An attribute that is compared: its name, its column, and how its element compares.
+
+    Columns of ours have plain made-up names, so that no name of an attribute reaches SQL.
+    ``chance``: the share of strangers that have the same value. ``steady``: whether the records
+    of one entity mostly have the same value, so that differing says something; addresses change
+    and are written in many ways.
+    """
+
+    name: str
+    column: str
+    comparison: Comparison
+    chance: float = 0.0
+    steady: bool = True
+
+    @property
+    def telling(self) -> bool:
+        """Whether agreeing says something about who it is; by sex alone nobody is known."""
+        return self.chance <= _TELLING
+
+    def derived(self, feature: str) -> str:
+        """The column of a feature; the empty feature is the value itself."""
+        if not feature:
+            return self.column
+        return f"{self.column}_f{sorted(self.comparison.features).index(feature)}"
+
+    @property
+    def blocking(self) -> tuple[str, ...]:
+        """The columns by which candidate pairs are found."""
+        features = dict.fromkeys(["", *self.comparison.blocking])
+        return tuple(self.derived(feature) for feature in features)
+
+    def condition(self, level: Agreement, left: str, right: str) -> str:
+        """SQL: whether two values agree at ``level``; ``left`` and ``right`` are patterns of
+        column names such as ``l.{}`` or ``{}_l``.
+        """
+        column = self.derived(level.feature)
+        if level.test == "equal":
+            return f"{left.format(column)} = {right.format(column)}"
+        if level.test == "within":
+            number = f"{column}_n"
+            return f"abs({left.format(number)} - {right.format(number)}) <= {level.bound}"
+        (a, b), (c, d) = (
+            (left.format(f"{column}_s{n}"), right.format(f"{column}_s{n}")) for n in (0, 1)
+        )
+        if level.test == "jaro_winkler":
+            function = "jaro_winkler_similarity"
+            # Less a hair, since the last bit of what is exactly at the bound depends on the engine.
+            least = f"{level.bound - 1e-9:.9f}"
+            return _if(f"{function}({a}, {b}) >= {least}", f"{function}({c}, {d}) >= {least}")
+        # The plain distance is many times faster, and a swap counts two in it.
+        function = "damerau_levenshtein"
+        return _if(
+            f"levenshtein({a}, {b}) <= {2 * level.bound}",
+            f"greatest({function}({a}, {b}), {function}({c}, {d})) <= {level.bound}",
+        )
+
+    def extra_columns(self) -> Iterator[tuple[str, str]]:
+        """Column → SQL of what is computed from a value or feature in the engine."""
+        for level in self.comparison.levels:
+            if level.test == "within":
+                column = self.derived(level.feature)
+                days = f"date_diff('day', DATE '1970-01-01', try_cast({column} AS DATE))"
+                yield f"{column}_n", f"coalesce({days}, try_cast({column} AS DOUBLE))"
+
+    def spelt_features(self) -> frozenset[str]:
+        """The features whose spelling is compared character by character."""
+        spelling = ("edits", "jaro_winkler")
+        return frozenset(x.feature for x in self.comparison.levels if x.test in spelling)
+
+
+@dataclass(frozen=True)
+class Attributes:
+    """The columns of the records: ``keys`` (attribute → column, in order of trust), the compared
+    attributes that are no keys, and ``numbers``: the keys as they are compared between entities,
+    since one may have slipped.
+    """
+
+    keys: Mapping[str, str]
+    compared: tuple[Compared, ...]
+    numbers: tuple[Compared, ...] = ()
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns of the compared attributes."""
+        return tuple(attribute.column for attribute in self.compared)
+
+    @property
+    def judged(self) -> tuple[Compared, ...]:
+        """All that the model weighs: the compared attributes, then the keys."""
+        return (*self.compared, *self.numbers)
+
+    @property
+    def judged_columns(self) -> tuple[str, ...]:
+        """The columns of all that the model weighs."""
+        return tuple(attribute.column for attribute in self.judged)
+
+
+def load(
+    connection: Sql,
+    subject: Subject,
+    fit: Mapping[str, pa.Table | ds.Dataset],
+) -> Attributes:
+    """Makes the table ``records``: ``rid`` (numbers from 0 in the order of dataset and record,
+    whatever the order of the input), ``dataset``, ``record``, and one column per key and per
+    compared attribute. Records in which every attribute is null are left out.
+
+    Raises:
+        FeedItemMissing: a fit table lacks an item that feeds an attribute.
+    """
+    attributes = _columns(subject)
+    selects = [
+        _select(connection, subject, attributes, d, fit[d]) for d in subject.feeds if d in fit
+    ]
+    names = [*attributes.keys.values(), *attributes.columns]
+    nothing = ", ".join(f"NULL::VARCHAR AS {name}" for name in ["dataset", "record", *names])
+    union = " UNION ALL ".join([*selects, f"SELECT {nothing} WHERE false"])
+    connection.execute(f"CREATE TABLE loaded AS {union}")
+    connection.execute(
+        f"""CREATE TABLE records AS
+        SELECT row_number() OVER (ORDER BY dataset, record) - 1 AS rid, * FROM (
+            {_one_each(connection, names)})"""
+    )
+    connection.execute("DROP TABLE loaded")
+    return attributes
+
+
+def _columns(subject: Subject) -> Attributes:
+    keys = {name: f"k{n}" for n, name in enumerate(subject.keys)}
+    compared, numbers = [], []
+    for number, (name, attribute) in enumerate(subject.attributes.items()):
+        comparison = elements()[attribute.element].comparison
+        if comparison is None:
+            continue
+        if name in keys:
+            numbers.append(Compared(name, keys[name], comparison, chance=_UNIQUE))
+        else:
+            compared.append(Compared(name, f"c{number}", comparison))
+    return Attributes(keys, tuple(compared), tuple(numbers))
+
+
+def _select(
+    connection: Sql,
+    subject: Subject,
+    attributes: Attributes,
+    dataset: str,
+    table: pa.Table | ds.Dataset,
+) -> str:
+    items = subject.feeds[dataset]
+    for item in items.values():
+        if item not in table.schema.names:
+            raise FeedItemMissing(dataset=dataset, item=item)
+    view = f"feed_{list(subject.feeds).index(dataset)}"
+    connection.register(view, table)
+    wanted = dict(attributes.keys) | {a.name: a.column for a in attributes.compared}
+    silent = {a.name: a.comparison.unknown for a in attributes.compared}
+    values = [
+        f"{_value(items.get(name), silent.get(name, frozenset()))} AS {column}"
+        for name, column in wanted.items()
+    ]
+    anything = " OR ".join(f"{quoted_name(item)} IS NOT NULL" for item in items.values()) or "false"
+    return (
+        f"SELECT {quoted_text(dataset)} AS dataset, _record AS record, {', '.join(values)} "
+        f"FROM {view} WHERE {anything}"
+    )
+
+
+def _value(item: str | None, unknown: frozenset[str]) -> str:
+    """SQL of an item's value; nothing where there is no item or its value says nothing."""
+    if item is None:
+        return "NULL::VARCHAR"
+    name = quoted_name(item)
+    if not unknown:
+        return name
+    listed = ", ".join(quoted_text(value) for value in sorted(unknown))
+    return f"CASE WHEN {name} NOT IN ({listed}) THEN {name} END"
+
+
+def _one_each(connection: Sql, names: list[str]) -> str:
+    """SQL of the loaded rows with one row per record, whichever row came first."""
+    total, distinct = connection.execute(
+        "SELECT count(*), count(DISTINCT (dataset, record)) FROM loaded"
+    ).fetchall()[0]
+    if total == distinct:
+        return "SELECT * FROM loaded"
+    order = f"ORDER BY {', '.join(names)}" if names else ""
+    return (
+        f"SELECT * FROM loaded QUALIFY row_number() OVER (PARTITION BY dataset, record {order}) = 1"
+    )
+
+
+def derive(
+    connection: Sql,
+    source: str,
+    target: str,
+    compared: tuple[Compared, ...],
+) -> None:
+    """Makes the table ``target``: ``source`` and the derived columns of its values. Elements'
+    functions see each distinct value once.
+    """
+    select, joins = ["s.*"], []
+    for attribute in compared:
+        for column, expression in attribute.extra_columns():
+            select.append(f"{expression} AS {column}")
+        columns = _lookup(connection, source, attribute)
+        if columns:
+            table = f"values_{attribute.column}"
+            select += [f"{table}.{column}" for column in columns]
+            joins.append(f"LEFT JOIN {table} ON s.{attribute.column} = {table}.value")
+    connection.execute(
+        f"CREATE OR REPLACE TABLE {target} AS SELECT {', '.join(select)} "
+        f"FROM {source} AS s {' '.join(joins)}"
+    )
+
+
+def _lookup(connection: Sql, source: str, attribute: Compared) -> tuple[str, ...]:
+    """Makes a table value → derived texts for one attribute; the names of its columns."""
+    features = attribute.comparison.features
+    spelt = attribute.spelt_features()
+    if not features and not spelt:
+        return ()
+    values = connection.sql(
+        f"SELECT DISTINCT {attribute.column} AS value FROM {source} "
+        f"WHERE {attribute.column} IS NOT NULL"
+    ).to_arrow_table()
+    texts: list[str] = values["value"].to_pylist()
+    # Text by text, since the features of one text are often steps from the same one.
+    functions = list(features.values())
+    columns = list(zip(*([f(text) for f in functions] for text in texts), strict=True))
+    derived: dict[str, list[str | None]] = {
+        attribute.derived(name): list(column)
+        for name, column in zip(features, columns or [()] * len(functions), strict=True)
+    }
+    for feature in sorted(spelt):
+        column = attribute.derived(feature)
+        of = derived[column] if feature else texts
+        for number, folding in enumerate(map(_Folding, _PRIMES)):
+            derived[f"{column}_s{number}"] = [text and text.translate(folding) for text in of]
+    content = {"value": texts, **derived}
+    table = pa.table({name: pa.array(column, pa.string()) for name, column in content.items()})
+    connection.register(f"given_{attribute.column}", table)
+    connection.execute(
+        f"CREATE OR REPLACE TABLE values_{attribute.column} AS FROM given_{attribute.column}"
+    )
+    connection.unregister(f"given_{attribute.column}")
+    return tuple(derived)
+
+
+class _Folding(dict[int, int]):
+    """Every character as one byte. The engine measures distances in bytes, of which a Chinese
+    character has three; folded to one byte, distances can only come out smaller, and with two
+    foldings hardly ever do.
+    """
+
+    def __init__(self, prime: int) -> None:
+        super().__init__({code: code for code in range(128)})
+        self._prime = prime
+
+    def __missing__(self, code: int) -> int:
+        folded = self[code] = code % self._prime + 1
+        return folded
+
+
+def _if(sieve: str, test: str) -> str:
+    """SQL of both, where ``test`` is only tried on what passes ``sieve``."""
+    return f"CASE WHEN {sieve} THEN {test} ELSE false END"
+
+
+def quoted_name(name: str) -> str:
+    """``name`` as an SQL identifier."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def quoted_text(value: str) -> str:
+    """``value`` as an SQL text."""
+    return "'" + value.replace("'", "''") + "'"

@@ -1,0 +1,186 @@
+"""What a run keeps for the next one, so that it need only look at what has changed.
+
+Tables by name: ``records`` (values that are compared, digest of all content, and what was found),
+``nodes`` (what the model compares, with the columns to find pairs by), ``edges`` (scored pairs),
+``doubts``, ``ruled``, ``open``, and ``model``: one JSON text with all that was learned.
+"""
+
+# ruff: noqa: S608 (SQL is built from made-up column names; names and texts are quoted)
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+import pyarrow.dataset as ds
+
+from catalog.subjects import Subject
+from core.canonical import digest
+from reconcile.linkage.clusters import Edge, Side
+from reconcile.linkage.ledger import Table
+from reconcile.linkage.records import (
+    Attributes,
+    Compared,
+    FeedItemMissing,
+    quoted_name,
+    quoted_text,
+)
+
+FORMAT = 1
+"""Raised when a state kept by an older version is of no use any more."""
+
+_SIDES = ("l", "lm", "r", "rm")
+
+
+@dataclass(frozen=True)
+class Learned:
+    """What holds until the next whole run: how attributes compare, and the model of likeness
+    (None where there was nothing to compare). ``least``: the certainty at which matches are
+    accepted. ``records``: how many there were; ``drift``: how many have changed since; ``step``:
+    of the ledger that belongs to it.
+    """
+
+    definition: str
+    attributes: dict[str, dict[str, Any]]
+    model: dict[str, Any] | None
+    least: float
+    records: int = 0
+    drift: int = 0
+    step: int = 0
+
+    def of(self, attributes: Attributes) -> Attributes:
+        """``attributes`` with what was learned of each."""
+        return replace(
+            attributes,
+            compared=tuple(replace(a, **self.attributes[a.name]) for a in attributes.compared),
+            numbers=tuple(replace(a, **self.attributes[a.name]) for a in attributes.numbers),
+        )
+
+    @property
+    def frequencies(self) -> tuple[str, ...]:
+        """The columns of which agreeing on a rare value weighs more."""
+        levels = [
+            level
+            for comparison in (self.model or {}).get("comparisons", [])
+            for level in comparison["comparison_levels"]
+        ]
+        found = (level.get("tf_adjustment_column") for level in levels)
+        return tuple(sorted({column for column in found if column}))
+
+
+def learned(
+    subject: Subject, attributes: Attributes, model: dict[str, Any] | None, least: float
+) -> Learned:
+    """What a whole run learned."""
+    told = {a.name: _plain(a) for a in attributes.judged}
+    return Learned(definition(subject), told, model, least)
+
+
+def _plain(attribute: Compared) -> dict[str, Any]:
+    values = {f.name: getattr(attribute, f.name) for f in fields(attribute)}
+    fixed = ("name", "column", "comparison")
+    return {name: value for name, value in values.items() if name not in fixed}
+
+
+def definition(subject: Subject) -> str:
+    """The digest of what a state depends on besides data."""
+    return digest([FORMAT, subject.model_dump(mode="json")])
+
+
+def recall(
+    connection: duckdb.DuckDBPyConnection, kept: Mapping[str, Table] | None
+) -> Learned | None:
+    """Makes the kept tables known as ``kept_<name>``; None where there are none."""
+    if kept is None or "model" not in kept:
+        return None
+    for name, table in kept.items():
+        connection.register(f"kept_{name}", table)
+    rows = connection.execute("SELECT content FROM kept_model").fetchall()
+    return Learned(**json.loads(rows[0][0])) if len(rows) == 1 else None
+
+
+def content(
+    connection: duckdb.DuckDBPyConnection,
+    subject: Subject,
+    fit: Mapping[str, pa.Table | ds.Dataset],
+) -> None:
+    """Makes the table ``seen`` (``dataset, record, content``): a digest of all that a record says
+    of an entity, so that a change of any of it is noticed. The fit tables become ``fit_<n>``.
+
+    Raises:
+        FeedItemMissing: a fit table lacks an item that feeds an attribute.
+    """
+    parts = ["SELECT NULL::VARCHAR AS dataset, NULL::VARCHAR AS record, NULL::VARCHAR AS content"]
+    for number, (dataset, items) in enumerate(subject.feeds.items()):
+        if dataset not in fit or not items:
+            continue
+        connection.register(f"fit_{number}", fit[dataset])
+        for item in items.values():
+            if item not in fit[dataset].schema.names:
+                raise FeedItemMissing(dataset=dataset, item=item)
+        names = [*sorted(set(items.values())), "_as_of", "_flaws"]
+        present = set(fit[dataset].schema.names)
+        told = ", ".join(f"coalesce({quoted_name(n)}, chr(1))" for n in names if n in present)
+        anything = " OR ".join(f"{quoted_name(item)} IS NOT NULL" for item in items.values())
+        parts.append(
+            f"""SELECT {quoted_text(dataset)}, _record, md5(concat_ws(chr(31), {told}))
+            FROM fit_{number} WHERE {anything}"""
+        )
+    connection.execute(
+        f"""CREATE TABLE seen AS SELECT * FROM ({" UNION ALL ".join(parts)})
+        WHERE record IS NOT NULL"""
+    )
+
+
+def node_columns(attributes: Attributes, learned: Learned) -> list[str]:
+    """The columns of nodes that are kept: what is compared, found and counted by."""
+    derived = [column for a in attributes.compared for column in (a.column, *a.blocking)]
+    plain = ("node", "entity", "keyed", "mask", "origin", *attributes.judged_columns)
+    names = [*plain, *derived, *learned.frequencies]
+    return list(dict.fromkeys(names))
+
+
+def record_columns(attributes: Attributes) -> list[str]:
+    """The columns of records that are kept as they were loaded."""
+    return ["rid", "dataset", "record", *attributes.keys.values(), *attributes.columns]
+
+
+def records(attributes: Attributes) -> str:
+    """SQL of the kept rows of ``records``, of which ``contents`` (``rid, content``), ``keyed`` and
+    ``found`` tell the rest.
+    """
+    loaded = ", ".join(f"records.{c}" for c in record_columns(attributes))
+    return f"""SELECT {loaded}, content, keyed.entity AS keyed_entity, keyed.key, found.entity,
+            method, score, explanation
+        FROM records JOIN found USING (rid) JOIN contents USING (rid) LEFT JOIN keyed USING (rid)"""
+
+
+def edges_table(found: Sequence[Edge]) -> pa.Table:
+    """Edges as rows: ``l, lm, r, rm`` (sides and their masks), ``weight, explanation``."""
+    sides = [(e.left.entity, e.left.mask, e.right.entity, e.right.mask) for e in found]
+    columns = list(zip(*sides, strict=True)) or [()] * len(_SIDES)
+    return pa.table(
+        {
+            **{n: pa.array(c, pa.int64()) for n, c in zip(_SIDES, columns, strict=True)},
+            "weight": pa.array([edge.weight for edge in found], pa.float64()),
+            "explanation": pa.array([edge.explanation for edge in found], pa.string()),
+        }
+    )
+
+
+def edges(rows: Sequence[tuple[Any, ...]]) -> Iterator[Edge]:
+    """The edges of rows of :func:`edges_table`."""
+    for left, left_mask, right, right_mask, weight, why in rows:
+        yield Edge(Side(left, left_mask), Side(right, right_mask), weight, why)
+
+
+def keep(
+    connection: duckdb.DuckDBPyConnection, queries: Mapping[str, str], learned: Learned
+) -> dict[str, pa.Table]:
+    """The tables to keep, by SQL of each."""
+    tables = {name: connection.sql(query).to_arrow_table() for name, query in queries.items()}
+    text = json.dumps({f.name: getattr(learned, f.name) for f in fields(learned)})
+    return tables | {"model": pa.table({"content": [text]})}

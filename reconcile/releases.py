@@ -1,0 +1,380 @@
+"""Releases: publishing the difference between two golden states in one transaction.
+
+The lake holds each run's golden values in full; PostgreSQL holds the records that are served.
+A release closes the records that changed or went, opens the new ones, and keeps a signed
+manifest of every version it was made from. Readers see the release before or after, never a
+mixture.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
+
+import duckdb
+import orjson
+import psycopg
+from sqlalchemy import Connection, func, insert, select, text
+
+from catalog.subjects import Attribute, Subject
+from core.canonical import encode
+from core.clock import start_of_day
+from core.engine import EngineLimits, connect, view
+from core.errors import HubError, NotFound
+from core.keys import RECORDS, KeyRing, Sealer
+from core.lake import Lake, TableVersion
+from core.types import Level
+from reconcile.models import Release
+
+CELL = ("value", "status", "dataset", "as_of", "confidence")
+"""What a published cell holds, in order."""
+
+# Confidence drifts a little with every run; a record is published anew only if it says
+# something else.
+_CONTENT = """
+    SELECT entity, sum(hash(attribute, value, status, dataset, as_of)::HUGEINT) AS content
+    FROM {table} GROUP BY entity
+"""
+_GOLDEN = """
+    entity VARCHAR, attribute VARCHAR, value VARCHAR, status VARCHAR, dataset VARCHAR,
+    as_of VARCHAR, confidence DOUBLE
+"""
+_COLUMNS = "entity, attribute, value, status, dataset, as_of, confidence"
+_FETCH_ROWS = 20_000
+
+
+class ReleaseMissing(HubError):
+    """There is no release yet, or none of that number."""
+
+    code = "release_missing"
+    status = 404
+    exit_code = 2
+
+
+class ReleaseUnknown(NotFound):
+    """There is no release of that number, or none that old."""
+
+    code = "release_unknown"
+
+
+class ReleaseForged(HubError):
+    """A manifest does not carry this hub's signature."""
+
+    code = "release_forged"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How many records of a subject a release opened, changed and closed."""
+
+    opened: int
+    changed: int
+    closed: int
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A subject's golden values to publish: the run's and, if there are such, the published.
+    ``anew``: the subject is described otherwise than then, so that also records with equal values
+    are sealed, found and placed otherwise. ``changes``: the rows of both in which they may
+    differ, told apart by the column ``was``, where a run knows them; nothing else is compared.
+    """
+
+    subject: Subject
+    golden: TableVersion | None
+    published: TableVersion | None
+    anew: bool = False
+    changes: TableVersion | None = None
+
+
+def is_sealed(attribute: Attribute) -> bool:
+    """Whether values of an attribute are sealed at rest."""
+    return attribute.personal or attribute.level >= Level.L3
+
+
+def current(connection: Connection) -> Release | None:
+    """The release being served; None before the first."""
+    row = connection.execute(select(Release).order_by(Release.number.desc()).limit(1)).first()
+    return None if row is None else Release(**row._mapping)
+
+
+def of_run(connection: Connection, run: str) -> Release | None:
+    """The release a run published, if it did."""
+    row = connection.execute(select(Release).where(Release.run == run)).first()
+    return None if row is None else Release(**row._mapping)
+
+
+def at(connection: Connection, number: int) -> Release:
+    """The release of that number.
+
+    Raises:
+        ReleaseUnknown: there is none.
+    """
+    row = connection.execute(select(Release).where(Release.number == number)).first()
+    if row is None:
+        raise ReleaseUnknown(release=number)
+    return Release(**row._mapping)
+
+
+def on(connection: Connection, day: date) -> Release:
+    """The release that was served at the end of a day.
+
+    Raises:
+        ReleaseUnknown: none was by then.
+    """
+    end = start_of_day(day + timedelta(days=1))
+    newest = select(Release).where(Release.published_at < end).order_by(Release.number.desc())
+    row = connection.execute(newest.limit(1)).first()
+    if row is None:
+        raise ReleaseUnknown(release=day.isoformat())
+    return Release(**row._mapping)
+
+
+def newest(connection: Connection, limit: int) -> list[Release]:
+    """The latest releases, the latest first."""
+    rows = connection.execute(select(Release).order_by(Release.number.desc()).limit(limit))
+    return [Release(**row._mapping) for row in rows]
+
+
+def check_signature(release: Release, keys: KeyRing) -> None:
+    """Checks that a manifest is the one this hub signed for this very release.
+
+    Raises:
+        ReleaseForged: it is not.
+    """
+    from cryptography.exceptions import InvalidSignature
+
+    try:
+        keys.public_key.verify(release.signature, encode(release.manifest))
+    except InvalidSignature as error:
+        raise ReleaseForged(release=release.number) from error
+    if release.manifest.get("release") != release.number:
+        raise ReleaseForged(release=release.number)
+
+
+def lock(connection: Connection) -> None:
+    """Golden records are written by one transaction at a time."""
+    connection.execute(select(func.pg_advisory_xact_lock(_LOCK)))
+
+
+class Publisher:
+    """Publishes candidates inside the caller's transaction."""
+
+    def __init__(self, lake: Lake, keys: KeyRing, limits: EngineLimits) -> None:
+        self._lake = lake
+        self._keys = keys
+        self._limits = limits
+        self._sealer: Sealer
+
+    def begin(self, connection: Connection) -> int:
+        """The number of the next release. Releases are published one at a time: a second
+        publisher waits until the first one's transaction ends.
+        """
+        lock(connection)
+        number = select(func.coalesce(func.max(Release.number), 0) + 1)
+        return int(connection.execute(number).scalar_one())
+
+    def conclude(
+        self, connection: Connection, number: int, run: str, now: datetime, manifest: dict[str, Any]
+    ) -> None:
+        """Adds the release with its signed manifest; with the commit it is what is served."""
+        manifest = {**manifest, "release": number, "run": run, "published_at": now.isoformat()}
+        connection.execute(
+            insert(Release).values(
+                number=number,
+                run=run,
+                published_at=now,
+                manifest=manifest,
+                signature=self._keys.sign(encode(manifest)),
+            )
+        )
+        # Without fresh statistics the first queries after a large release read whole indexes.
+        connection.execute(text("ANALYZE golden_record, golden_key, release"))
+
+    def publish(self, connection: Connection, number: int, candidate: Candidate) -> Outcome:
+        """Applies the difference of one subject to the golden tables. The caller has begun."""
+        # Asked for once the lock is held: a rotation takes it to bring in another key, and then
+        # seals anew whatever was sealed before.
+        self._sealer = self._keys.sealer(RECORDS)
+        engine = connect(self._limits).con
+        try:
+            self._compare(engine, candidate)
+            driver = connection.connection.driver_connection
+            assert isinstance(driver, psycopg.Connection)
+            return self._apply(driver, engine, number, candidate.subject)
+        finally:
+            engine.close()
+
+    def _compare(self, engine: duckdb.DuckDBPyConnection, candidate: Candidate) -> None:
+        # Tables of its own: over Arrow streams the engine does not know how many rows it meets.
+        changes = None if candidate.anew else candidate.changes
+        sides = (
+            ("fresh", changes or candidate.golden, "NOT was"),
+            ("held", changes or candidate.published, "was"),
+        )
+        for table, version, side in sides:
+            if version is None:
+                engine.execute(f"CREATE TABLE {table} ({_GOLDEN})")
+                continue
+            view(engine, "incoming", self._lake.dataset(version))
+            wanted = f"WHERE {side}" if changes else ""
+            engine.execute(
+                f"CREATE TABLE {table} AS SELECT {_COLUMNS} FROM incoming {wanted}"  # noqa: S608
+            )
+        # Records are compared by a sum of 64-bit hashes of their cells, order aside.
+        engine.execute(
+            f"""
+            CREATE TABLE difference AS
+            SELECT entity, h.content IS NOT NULL AS was, f.content IS NOT NULL AS is_now
+            FROM ({_CONTENT.format(table="fresh")}) f
+            FULL JOIN ({_CONTENT.format(table="held")}) h USING (entity)
+            WHERE f.content IS DISTINCT FROM h.content OR $anew
+            """,  # noqa: S608 - the tables' names are constants
+            {"anew": candidate.anew},
+        )
+
+    def _apply(
+        self,
+        driver: psycopg.Connection[Any],
+        engine: duckdb.DuckDBPyConnection,
+        number: int,
+        subject: Subject,
+    ) -> Outcome:
+        with driver.cursor() as cursor:
+            cursor.execute("CREATE TEMP TABLE leaving (entity text PRIMARY KEY) ON COMMIT DROP")
+            with cursor.copy("COPY leaving FROM STDIN") as copy:
+                for rows in _batches(engine, "SELECT entity FROM difference WHERE was", {}):
+                    copy.write("".join(f"{entity}\n" for (entity,) in rows))
+            for table in ("golden_record", "golden_key"):
+                cursor.execute(
+                    f"UPDATE {table} SET closed = %s FROM leaving "  # noqa: S608 - constants
+                    f"WHERE subject = %s AND {table}.entity = leaving.entity AND closed IS NULL",
+                    (number, subject.subject),
+                )
+            cursor.execute("DROP TABLE leaving")
+            self._copy_records(cursor, engine, number, subject)
+            self._copy_keys(cursor, engine, number, subject)
+        counts = engine.execute(
+            "SELECT count(*) FILTER (NOT was), count(*) FILTER (was AND is_now), "
+            "count(*) FILTER (NOT is_now) FROM difference"
+        ).fetchone()
+        assert counts is not None
+        return Outcome(*counts)
+
+    def _copy_records(
+        self,
+        cursor: psycopg.Cursor[Any],
+        engine: duckdb.DuckDBPyConnection,
+        number: int,
+        subject: Subject,
+    ) -> None:
+        secret = {name: is_sealed(attribute) for name, attribute in subject.attributes.items()}
+        plain, plain_names = _object("p", [name for name in secret if not secret[name]])
+        sealed, sealed_names = _object("s", [name for name in secret if secret[name]])
+        query = f"""
+            SELECT entity, max(value) FILTER (attribute = $region) AS region,
+                   {plain} AS plain, {sealed} AS sealed
+            FROM (SELECT entity, attribute, value, to_json(attribute) || ':' || json_array(
+                      value, status, dataset, as_of, round(confidence, 3)) AS pair
+                  FROM fresh SEMI JOIN difference USING (entity))
+            GROUP BY entity ORDER BY entity
+        """  # noqa: S608 - only names of parameters
+        parameters = {"region": subject.region or "", **plain_names, **sealed_names}
+        into = "COPY golden_record (subject, entity, opened, region, plain, sealed) FROM STDIN"
+        with cursor.copy(into) as copy:
+            for rows in _batches(engine, query, parameters):
+                copy.write("".join(self._record(subject.subject, number, *row) for row in rows))
+
+    def _record(
+        self, subject: str, number: int, entity: str, region: str | None, plain: str, secret: str
+    ) -> str:
+        """A line of COPY."""
+        shown = orjson.loads(plain) if plain != "{}" else {}
+        body = self._sealer.seal(secret.encode(), record_context(subject, entity, region, shown))
+        place = "\\N" if region is None else _escaped(region)
+        return f"{subject}\t{entity}\t{number}\t{place}\t{_escaped(plain)}\t\\\\x{body.hex()}\n"
+
+    def _copy_keys(
+        self,
+        cursor: psycopg.Cursor[Any],
+        engine: duckdb.DuckDBPyConnection,
+        number: int,
+        subject: Subject,
+    ) -> None:
+        query = """
+            SELECT attribute, value, entity FROM fresh SEMI JOIN difference USING (entity)
+            WHERE list_contains($lookups, attribute) ORDER BY entity
+        """
+        into = "COPY golden_key (subject, attribute, digest, entity, opened) FROM STDIN"
+        kinds = {name: key_kind(subject.subject, name) for name in subject.lookups}
+        with cursor.copy(into) as copy:
+            for rows in _batches(engine, query, {"lookups": subject.lookups}):
+                copy.write(
+                    "".join(
+                        f"{subject.subject}\t{attribute}\t\\\\x"
+                        f"{self._keys.blind_index(kinds[attribute], value).hex()}"
+                        f"\t{entity}\t{number}\n"
+                        for attribute, value, entity in rows
+                    )
+                )
+
+
+def _object(prefix: str, names: list[str]) -> tuple[str, dict[str, str]]:
+    """SQL of a JSON object of some attributes in the order of their names, and its parameters."""
+    parameters = {f"{prefix}{n}": name for n, name in enumerate(sorted(names))}
+    pairs = [f"max(pair) FILTER (attribute = ${parameter})" for parameter in parameters]
+    return f"'{{' || concat_ws(',', {', '.join([*pairs, 'NULL'])}) || '}}'", parameters
+
+
+def _escaped(text: str) -> str:
+    """Text as COPY reads it."""
+    return text.replace("\\", "\\\\").replace("\t", "\\t").replace("\n", "\\n").replace("\r", "\\r")
+
+
+def _batches(
+    engine: duckdb.DuckDBPyConnection, query: str, parameters: dict[str, Any]
+) -> Iterator[list[tuple[Any, ...]]]:
+    result = engine.execute(query, parameters)
+    while chunk := result.fetchmany(_FETCH_ROWS):
+        yield chunk
+
+
+def record_context(
+    subject: str, entity: str, region: str | None, plain: Mapping[str, Any]
+) -> bytes:
+    """What a sealed record is bound to: moved to another row, or with another region or other
+    plain values beside it, it does not open.
+    """
+    return encode(["golden", subject, entity, region, plain])
+
+
+def key_kind(subject: str, attribute: str) -> str:
+    """What a blind index is bound to."""
+    return f"{subject}/{attribute}"
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A served record as the database keeps it."""
+
+    entity: str
+    region: str | None
+    plain: Mapping[str, Any]
+    sealed: bytes
+
+
+def open_record(keys: KeyRing, subject: str, kept: Kept) -> dict[str, dict[str, Any]]:
+    """A served record: attribute → cell, sealed attributes opened.
+
+    Raises:
+        SealBroken: any part of the record is not what was published.
+    """
+    plain = kept.plain
+    context = record_context(subject, kept.entity, kept.region, plain)
+    secret = orjson.loads(keys.open(kept.sealed, context))
+    return {name: dict(zip(CELL, cell, strict=True)) for name, cell in {**plain, **secret}.items()}
+
+
+_LOCK = 0x68756232

@@ -1,0 +1,206 @@
+"""How good a table is: a score from 0 to 1 per item and dimension, kept over time.
+
+A dimension that does not apply has no score. The table as a whole stands under ``*``.
+
+- completeness: the share of readable rows that give a value; of the table: of all cells.
+- validity: the share of given values that their element accepts and no rule about the item alone
+  refuses.
+- uniqueness: the share of given values (of the table: of rows) that no rule against duplicates
+  refuses.
+- consistency: the share of rows that break no rule about several items or another dataset, or the
+  share of the values claimed of entities that mean what the golden value of the release does:
+  whichever is lower.
+- timeliness: the share of rows that are as recent as a rule asks; of a table without such a rule
+  about rows, how old its newest row is beside the days that a rule about the table allows, or else
+  beside its update cycle: 1 up to one cycle, 1/2 at two, 1/3 at three.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Any
+
+import duckdb
+import numpy as np
+import orjson
+from sqlalchemy import Connection, delete, insert
+
+from catalog.contracts import Contract
+from catalog.subjects import Subject
+from reconcile.bound import RECENT_TABLE
+from reconcile.quality_models import QualityScore
+from reconcile.rules import KEY_DUPLICATE, Check
+
+if TYPE_CHECKING:
+    import pyarrow.dataset as ds  # brings pandas
+
+TABLE = "*"
+"""Stands for the table as a whole; no item has such a name."""
+
+DIMENSIONS = ("completeness", "validity", "uniqueness", "consistency", "timeliness")
+
+Scores = dict[str, dict[str, float]]
+
+_CYCLE_DAYS = {
+    "real_time": 1, "daily": 1, "weekly": 7, "monthly": 31, "quarterly": 92,
+    "half_yearly": 184, "yearly": 366,
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Tally:
+    """What scores are counted from. ``given``: item → rows with a value. ``failed``: check and
+    the positions of the rows that fail it, of every check that ran over rows. ``newest``: the
+    latest as-of day, ``as_of`` the day it is judged on.
+    """
+
+    contract: Contract
+    rows: int
+    given: Mapping[str, int]
+    failed: Sequence[tuple[Check, np.ndarray[Any, Any]]]
+    newest: date | None
+    as_of: date | None
+
+
+def scores(tally: Tally) -> Scores:
+    """Item or ``*`` → dimension → score."""
+    found: Scores = {item.name: _item(tally, item.name) for item in tally.contract.items}
+    found[TABLE] = _table(tally)
+    return found
+
+
+def _item(tally: Tally, item: str) -> dict[str, float]:
+    given = tally.given[item]
+    of = {"completeness": _share(given, tally.rows)}
+    invalid = _failing(tally, "validity", item)
+    of["validity"] = _share(given - (invalid or 0), given)
+    doubled = _failing(tally, "uniqueness", item)
+    if doubled is not None:
+        of["uniqueness"] = _share(given - doubled, given)
+    for dimension in ("consistency", "timeliness"):
+        bad = _failing(tally, dimension, item)
+        if bad is not None:
+            of[dimension] = _share(tally.rows - bad, tally.rows)
+    return of
+
+
+def _table(tally: Tally) -> dict[str, float]:
+    names = [item.name for item in tally.contract.items]
+    given = sum(tally.given.values())
+    valid = sum(tally.given[name] - (_failing(tally, "validity", name) or 0) for name in names)
+    of = {
+        "completeness": _share(given, tally.rows * len(names)),
+        "validity": _share(valid, given),
+    }
+    for dimension in ("uniqueness", "consistency", "timeliness"):
+        bad = _failing(tally, dimension, None)
+        if bad is not None:
+            of[dimension] = _share(tally.rows - bad, tally.rows)
+    aged = timeliness(tally.contract, tally.newest, tally.as_of)
+    if aged is not None:
+        of.setdefault("timeliness", aged)
+    return of
+
+
+def timeliness(contract: Contract, newest: date | None, as_of: date | None) -> float | None:
+    """How recent a table is whose newest row is of the day ``newest``; None where nothing says
+    how recent it should be.
+    """
+    asked = [r.arguments["days"] for r in contract.rules if r.expectation == RECENT_TABLE]
+    days = min(asked, default=_CYCLE_DAYS.get(contract.cycle))
+    if days is None or newest is None or as_of is None:
+        return None
+    return min(1.0, max(1, days) / max(1, (as_of - newest).days))
+
+
+Agreed = Mapping[tuple[str, str], tuple[int, int]]
+"""Dataset and attribute → how many of its claims mean what the golden value does, and how many
+there are.
+"""
+
+
+def agreement(golden: ds.Dataset) -> Agreed:
+    """How far each dataset agrees with golden values (``attribute, supporting, opposing``)."""
+    with duckdb.connect() as engine:
+        engine.register("golden", golden)
+        alike = engine.execute(
+            "SELECT attribute, supporting, opposing, count(*) FROM golden GROUP BY ALL"
+        ).fetchall()
+    counts: dict[tuple[str, str], list[int]] = defaultdict(lambda: [0, 0])
+    for attribute, supporting, opposing, times in alike:
+        for side, agrees in ((supporting, True), (opposing, False)):
+            for dataset in orjson.loads(side):
+                counts[dataset, attribute][0] += times * agrees
+                counts[dataset, attribute][1] += times
+    return {source: (right, claims) for source, (right, claims) in counts.items()}
+
+
+def with_agreement(found: Scores, dataset: str, subjects: Iterable[tuple[Subject, Agreed]]) -> None:
+    """Lowers ``consistency`` of a dataset's items and of the table to how far they agree with the
+    golden values of the subjects they feed.
+    """
+    counts: dict[str, list[int]] = defaultdict(lambda: [0, 0])
+    for subject, agreed in subjects:
+        for attribute, item in subject.feeds.get(dataset, {}).items():
+            for about in (item, TABLE):
+                for place, count in enumerate(agreed.get((dataset, attribute), (0, 0))):
+                    counts[about][place] += count
+    for about, (right, claims) in counts.items():
+        if claims and about in found:
+            by_rules = found[about].get("consistency", 1.0)
+            found[about]["consistency"] = min(by_rules, right / claims)
+
+
+def _failing(tally: Tally, dimension: str, item: str | None) -> int | None:
+    """How many rows fail a check of this dimension (and item); None where there is none."""
+    failing = [
+        rows
+        for check, rows in tally.failed
+        if check.dimension == dimension and (item is None or _is_about(check, item))
+    ]
+    if not failing:
+        return None
+    return len(failing[0]) if len(failing) == 1 else len(np.unique(np.concatenate(failing)))
+
+
+def _is_about(check: Check, item: str) -> bool:
+    # One part of a compound key may well repeat.
+    return item in check.items and (check.rule != KEY_DUPLICATE or len(check.items) == 1)
+
+
+def _share(part: int, whole: int) -> float:
+    return max(0, part) / whole if whole else 1.0
+
+
+@dataclass(frozen=True)
+class Counted:
+    """The scores of one dataset after the gate. ``rows``: those the scores were counted over."""
+
+    dataset: str
+    department: str
+    rows: int
+    scores: Mapping[str, Mapping[str, float]]
+
+
+def record_scores(
+    connection: Connection, release: int, now: datetime, gated: Iterable[Counted]
+) -> None:
+    """Keeps the scores of the datasets that a release gated, in the caller's transaction. Scores
+    that the release has already are replaced.
+    """
+    rows = [
+        {
+            "release": release, "dataset": each.dataset, "department": each.department,
+            "item": item, "dimension": dimension, "score": score, "rows": each.rows,
+            "counted_at": now,
+        }
+        for each in gated
+        for item, of in each.scores.items()
+        for dimension, score in of.items()
+    ]  # fmt: skip
+    connection.execute(delete(QualityScore).where(QualityScore.release == release))
+    if rows:
+        connection.execute(insert(QualityScore), rows)

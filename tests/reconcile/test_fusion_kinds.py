@@ -1,0 +1,74 @@
+"""What fusion makes of kinds of values: amounts that are nearly equal, values that change."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from reconcile.fusion import claims
+from tests.reconcile.fusing import (
+    Claim,
+    conflicts,
+    engine,
+    fused,
+    golden,
+    subject,
+    table,
+)
+
+ENGINE = engine()
+
+
+def decided(element: str, values: dict[str, str]) -> tuple[dict[str, object], bool]:
+    """What is decided of one thing if each dataset says so, and whether it is a conflict."""
+    about = subject({"x": {"element": element}}, {dataset: {"x": "item"} for dataset in values})
+    fit = {
+        dataset: pa.table({"_record": ["1"], "_as_of": pa.nulls(1, pa.string()), "item": [value]})
+        for dataset, value in values.items()
+    }
+    links = pa.Table.from_pylist(
+        [{"dataset": dataset, "record": "1", "entity": "E1"} for dataset in values]
+    )
+    result = fused(about, claims(ENGINE, about, fit, links).to_pyarrow(), ENGINE)
+    return golden(result)["E1", "x"], bool(conflicts(result))
+
+
+@pytest.mark.parametrize("element", ["money", "decimal"])
+def test_amounts_that_differ_by_rounding_support_each_other(element: str) -> None:
+    values = {"a.t": "3500.00", "b.t": "3500.40", "c.t": "3500.00", "d.t": "9000.00"}
+    row, conflict = decided(element, values)
+    assert (row["value"], conflict) == ("3500.00", True)
+    assert row["supporting"] == '["a.t","b.t","c.t"]'
+
+
+@pytest.mark.parametrize(("element", "one", "other"), [("money", "100.00", "101.00")])
+def test_amounts_further_apart_differ(element: str, one: str, other: str) -> None:
+    assert decided(element, {"a.t": one, "b.t": other})[1]
+
+
+def test_whole_numbers_are_never_rounded() -> None:
+    assert decided("integer", {"a.t": "1985", "b.t": "1986"})[1]
+
+
+def changing(half_life: float) -> list[Claim]:
+    """Sources that were right on the day they asked, of a value that changes."""
+    chance = np.random.default_rng(3)
+    rows: list[Claim] = []
+    for entity in range(600):
+        changes = np.cumsum(chance.exponential(half_life / np.log(2), 40))
+        for source in range(4):
+            age = int(chance.integers(0, 1500))
+            value = f"v{np.searchsorted(changes, age)}"
+            day = str(np.datetime64("2026-01-01") - np.timedelta64(age, "D"))
+            rows.append((f"E{entity}", "x", f"s{source}.t", value, day))
+    return rows
+
+
+@pytest.mark.parametrize("half_life", [200.0, 3000.0])
+def test_how_fast_values_change_is_learned(half_life: float) -> None:
+    about = subject({"x": {"half_life_days": 800}})
+    (learned,) = set(
+        fused(about, table(changing(half_life)), ENGINE).sources["half_life_days"].to_pylist()
+    )
+    assert abs(np.log(learned / half_life)) < abs(np.log(800 / half_life)) / 2

@@ -1,0 +1,170 @@
+"""Learning whom to believe: on made-up claims whose truth is known."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from math import log
+from random import Random
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from reconcile.fusion.camps import Pattern
+from reconcile.fusion.trust import learn
+from tests.reconcile.fusing import Claim, engine, fused, golden, subject, table
+
+ENGINE = engine()
+SIZE = 1000
+SEEDS = 5
+WRONG = 10
+
+
+@dataclass(frozen=True)
+class Source:
+    """A made-up source: how often it is right by itself, and whom (by place) it copies at 90%."""
+
+    right: float
+    copies: int | None = None
+
+
+GOOD_AND_POOR = tuple(Source(right) for right in (0.95, 0.9, 0.6, 0.6, 0.55, 0.5))
+COPIES = (Source(0.9), Source(0.85), Source(0.85), Source(0.6), Source(0.6, 3), Source(0.6, 3))
+BLOC = (*[Source(0.8)] * 4, Source(0.6), *[Source(0.6, 4)] * 4)
+ALIKE = (Source(0.85),) * 6
+
+World = dict[str, dict[str, str]]  # entity → dataset → value; the truth is "0" in disguise
+
+
+def make(seed: int, sources: tuple[Source, ...]) -> tuple[World, dict[str, str]]:
+    chance = np.random.default_rng(seed)
+    says: list[np.ndarray] = []
+    for source in sources:
+        wrong = chance.integers(1, WRONG + 1, SIZE)
+        own = np.where(chance.random(SIZE) < source.right, 0, wrong)
+        if source.copies is not None:
+            own = np.where(chance.random(SIZE) < 0.9, says[source.copies], own)
+        says.append(own)
+    disguise = np.array([chance.permutation(WRONG + 1) for _ in range(SIZE)])
+    world: World = {}
+    for i in range(SIZE):
+        for s in np.flatnonzero(chance.random(len(sources)) < 0.8):
+            world.setdefault(f"E{i}", {})[f"s{s}.t"] = f"v{disguise[i, says[s][i]]}"
+    return world, {entity: f"v{disguise[int(entity[1:]), 0]}" for entity in world}
+
+
+def vote(world: World, weight: Callable[[str], float]) -> dict[str, str]:
+    answer = {}
+    for entity, claims in world.items():
+        score: Counter[str] = Counter()
+        for dataset, value in claims.items():
+            score[value] += weight(dataset)  # type: ignore[assignment]
+        answer[entity] = max(sorted(score), key=score.__getitem__)
+    return answer
+
+
+def accuracy(answer: Mapping[str, str], truth: Mapping[str, str]) -> float:
+    return sum(answer[entity] == value for entity, value in truth.items()) / len(truth)
+
+
+def scores(sources: tuple[Source, ...]) -> list[tuple[float, ...]]:
+    """Per seed the accuracy of majority, of fusion, and of a vote that knows who is how good and
+    who copies. Each seed is an attribute, so that all are fused in one go.
+    """
+
+    def known(dataset: str) -> float:
+        source = sources[int(dataset[1:-2])]
+        odds = WRONG * source.right / (1 - source.right)
+        return 0.01 if source.copies is not None else log(odds)
+
+    worlds = {f"x{seed}": make(seed, sources) for seed in range(SEEDS)}
+    rows = [claim for name, (world, _) in worlds.items() for claim in told(name, world)]
+    decided = golden(fused(subject({name: {} for name in worlds}), table(rows), ENGINE))
+    found = []
+    for name, (world, truth) in worlds.items():
+        ours = {entity: decided[entity, name]["value"] for entity in world}
+        plain = vote(world, lambda _: 1.0)
+        answers = (plain, ours, vote(world, known))
+        found.append(tuple(accuracy(answer, truth) for answer in answers))
+    return found
+
+
+def told(attribute: str, world: World) -> list[Claim]:
+    return [(e, attribute, d, v, None) for e, claims in world.items() for d, v in claims.items()]
+
+
+@pytest.mark.parametrize(
+    "sources", [GOOD_AND_POOR, COPIES, BLOC], ids=["quality", "copies", "bloc"]
+)
+def test_where_sources_differ_or_copy_fusion_beats_majority(sources: tuple[Source, ...]) -> None:
+    for majority, ours, oracle in scores(sources):
+        assert ours >= majority + (oracle - majority) / 3
+
+
+def test_where_sources_are_alike_fusion_is_as_good_as_majority() -> None:
+    for majority, ours, _ in scores(ALIKE):
+        assert ours >= majority - 0.01
+
+
+def test_the_report_ranks_sources_and_names_copiers() -> None:
+    world, _ = make(7, COPIES)
+    report = fused(subject({"x": {}}), table(told("x", world)), ENGINE).sources.to_pylist()
+    known = {row["dataset"]: row for row in report}
+    assert known["s0.t"]["reliability"] > known["s3.t"]["reliability"] + 0.15
+    bloc = {"s3.t", "s4.t", "s5.t"}
+    copied = {d: row["copies_from"] for d, row in known.items() if row["copies_from"]}
+    assert len(copied) == 2
+    assert copied.keys() | set(copied.values()) <= bloc
+
+
+def test_sources_that_never_differ_are_right_rather_than_copies() -> None:
+    names = tuple(f"s{i}.t" for i in range(6))
+    patterns = [Pattern("x", (names,), 5000), Pattern("x", (names[:3],), 500)]
+    trust = learn(patterns, [("x", name) for name in names], {"x": 10.0})
+    assert all(t.copies_from is None and t.reliability == 0.99 for t in trust)
+
+
+def test_a_poor_source_is_known_by_its_other_attributes() -> None:
+    names = ("a.t", "b.t", "c.t")
+    patterns = [
+        Pattern("x", (names,), 300),
+        Pattern("x", (("a.t", "b.t"), ("c.t",)), 300),
+        Pattern("y", (("a.t",), ("c.t",)), 1),
+    ]
+    sources = [(attribute, name) for attribute in "xy" for name in names]
+    trust = {(t.attribute, t.dataset): t for t in learn(patterns, sources, {"x": 5.0, "y": 5.0})}
+    assert trust["y", "a.t"].vote > trust["y", "c.t"].vote
+
+
+camps = st.lists(st.sampled_from("abcde"), min_size=2, max_size=5, unique=True).flatmap(
+    lambda names: st.lists(st.integers(0, 2), min_size=len(names), max_size=len(names)).map(
+        lambda sides: tuple(
+            sorted(
+                tuple(sorted(n for n, s in zip(names, sides, strict=True) if s == side))
+                for side in set(sides)
+            )
+        )
+    )
+)
+worlds = st.dictionaries(st.tuples(st.sampled_from("xy"), camps), st.integers(1, 500), max_size=12)
+
+
+@settings(max_examples=50, deadline=None, derandomize=True)
+@given(worlds, st.randoms(use_true_random=False))
+def test_learning_is_bounded_and_blind_to_order(
+    world: dict[tuple[str, tuple[tuple[str, ...], ...]], int], chance: Random
+) -> None:
+    sources = [(attribute, name) for attribute in "xy" for name in "abcde"]
+    patterns = [Pattern(attribute, split, count) for (attribute, split), count in world.items()]
+    first = learn(patterns, sources, {"x": 1.0, "y": 8.0})
+    chance.shuffle(patterns)
+    assert learn(patterns, sources[::-1], {"x": 1.0, "y": 8.0}) == first
+    for trust in first:
+        assert 0 < trust.reliability <= 0.99
+        assert trust.vote > 0
+        assert 0 <= trust.own <= 1
+        assert (trust.copies_from is None) or (trust.family is not None)
+        assert trust.copies_from != trust.dataset
