@@ -1,0 +1,1 @@
+"""Who may see which item of which row for which purpose, and how masked."""
