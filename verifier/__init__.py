@@ -1,0 +1,1 @@
+"""The stand-alone verifier: one file that asks the hub for nothing."""
