@@ -1,0 +1,5 @@
+"""``python -m hub`` is ``hub``."""
+
+from hub.cli.main import main
+
+main()

@@ -1,0 +1,1 @@
+"""Checks: questions about several people's records answered by rules, never by values."""

@@ -1,0 +1,112 @@
+"""The entry point: every failure ends in plain words and an exit code, never in a traceback.
+
+Exit codes: 0 done; 1 it failed; 2 what was given is wrong.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+import signal
+import sys
+import traceback
+import warnings
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+
+import typer
+
+from core.errors import HubError
+from core.messages import say
+from hub.cli import (
+    audit,
+    conditions,
+    conflicts,
+    corrections,
+    data,
+    demo,
+    keys,
+    opening,
+    policy,
+    publish,
+    quality,
+    query,
+    releases,
+    rulings,
+    serve,
+    setup,
+    sharing,
+    watching,
+)
+
+app = typer.Typer(
+    name="hub",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+    help="A city's data-sharing hub: register tables, reconcile them, share them masked and audited.",
+)
+setup.add_to(app)
+publish.add_to(app)
+data.add_to(app)
+conflicts.add_to(app)
+quality.add_to(app)
+rulings.add_to(app)
+corrections.add_to(app)
+query.add_to(app)
+sharing.add_to(app)
+opening.add_to(app)
+releases.add_to(app)
+policy.add_to(app)
+conditions.add_to(app)
+audit.add_to(app)
+keys.add_to(app)
+watching.add_to(app)
+serve.add_to(app)
+demo.add_to(app)
+
+
+def main() -> None:
+    """Runs the command line and ends the process."""
+    # What the hub writes is for its own account; a request to end closes everything it opened.
+    os.umask(0o077)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Runs the command line and gives its exit code."""
+    warnings.simplefilter("ignore")
+    logging.getLogger().setLevel(logging.ERROR)
+    language = "zh" if os.environ.get("HUB_LANGUAGE") == "zh" else "en"
+    try:
+        app(list(arguments))
+        code = 0
+    except SystemExit as ended:
+        # Wrong usage has been told by now, with 2; an interrupt ends with 1 or 130.
+        code = ended.code if isinstance(ended.code, int) else 0
+    except HubError as error:
+        print(error.words(language), file=sys.stderr)
+        code = error.exit_code
+    except Exception:
+        print(say("internal_error", language, reference=_log_crash()), file=sys.stderr)
+        code = 1
+    return code
+
+
+def _log_crash() -> str:
+    """Keeps where it happened, not the error's own text: that may quote a person's record."""
+    reference = secrets.token_hex(4)
+    folder = Path(os.environ.get("HUB_HOME", ".hub"))
+    kind, _, trace = sys.exc_info()
+    frames = "".join(traceback.format_tb(trace))
+    # Where nothing can be written, the reference alone is told.
+    with suppress(OSError):
+        folder.mkdir(parents=True, exist_ok=True)
+        with (folder / "crash.log").open("a", encoding="utf-8") as log:
+            log.write(f"{datetime.now(UTC).isoformat()} {reference} {kind}\n{frames}\n")
+    return reference

@@ -1,0 +1,146 @@
+"""Whether the parts of a workspace fit together: nothing speaks of something that is not there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from catalog.contracts import Contract
+from catalog.standards import elements
+from catalog.subjects import Subject
+from hub.checks.definition import Check
+from hub.workspace import Workspace
+from reconcile.quality import check_rules
+from reconcile.releases import is_sealed
+from reconcile.rules import references
+
+Mistake = tuple[str, str, Sequence[str | int], str]
+"""Kind and key of a document, the part of it that breaks a rule, and the rule."""
+
+
+def mistakes(workspace: Workspace) -> Iterator[Mistake]:
+    """What speaks of something that is not there."""
+    for dataset, contract in workspace.contracts.items():
+        if contract.department not in workspace.departments:
+            rule = f"there is no department {contract.department!r}"
+            yield "contract", dataset, ["customProperties"], rule
+        broken = check_rules(contract)
+        for rule in broken:
+            yield "contract", dataset, ["schema"], rule
+        if not broken:
+            yield from _reference_mistakes(workspace, contract)
+    for dataset, source in workspace.sources.items():
+        yield from _source_mistakes(workspace, dataset, getattr(source, "cursor", None))
+    for subject in workspace.subjects.values():
+        yield from _subject_mistakes(workspace, subject)
+    for check in workspace.checks.values():
+        yield from _check_mistakes(workspace, check)
+
+
+def _reference_mistakes(workspace: Workspace, contract: Contract) -> Iterator[Mistake]:
+    for dataset, item in references(contract):
+        there = workspace.contracts.get(dataset)
+        if there is None:
+            rule = f"a rule refers to {dataset!r}, of which there is no contract"
+            yield "contract", contract.dataset, ["schema"], rule
+        elif item not in {each.name for each in there.items}:
+            rule = f"a rule refers to {item!r} of {dataset}, which has no such item"
+            yield "contract", contract.dataset, ["schema"], rule
+
+
+def _source_mistakes(workspace: Workspace, dataset: str, cursor: str | None) -> Iterator[Mistake]:
+    contract = workspace.contracts.get(dataset)
+    if contract is None:
+        yield "source", dataset, ["dataset"], f"there is no contract {dataset!r}"
+    elif cursor is not None and cursor not in contract.columns:
+        yield "source", dataset, ["cursor"], f"the contract has no column {cursor!r}"
+    elif cursor is not None and not contract.key:
+        rule = "changes are told apart by the key of rows, and the contract names none"
+        yield "source", dataset, ["cursor"], rule
+
+
+def _subject_mistakes(workspace: Workspace, subject: Subject) -> Iterator[Mistake]:
+    name = subject.subject
+    for attribute, described in subject.attributes.items():
+        where = ["attributes", attribute]
+        if described.element not in elements():
+            yield "subject", name, [*where, "element"], f"unknown element {described.element!r}"
+        if described.designated is not None and described.designated not in subject.feeds:
+            rule = f"the designated source {described.designated!r} does not feed this subject"
+            yield "subject", name, [*where, "designated"], rule
+    if subject.region is not None and subject.region not in subject.attributes:
+        yield "subject", name, ["region"], f"there is no attribute {subject.region!r}"
+    yield from _feed_mistakes(workspace, subject)
+    if subject.listing is not None:
+        if subject.listing.attribute not in subject.attributes:
+            rule = f"there is no attribute {subject.listing.attribute!r}"
+            yield "subject", name, ["listing", "attribute"], rule
+        for dataset in set(subject.listing.datasets) - subject.feeds.keys():
+            yield "subject", name, ["listing"], f"{dataset!r} does not feed this subject"
+    for dataset in subject.once:
+        if dataset not in subject.feeds:
+            yield "subject", name, ["once"], f"{dataset!r} does not feed this subject"
+
+
+def _feed_mistakes(workspace: Workspace, subject: Subject) -> Iterator[Mistake]:
+    name = subject.subject
+    for dataset, items in subject.feeds.items():
+        contract = workspace.contracts.get(dataset)
+        if contract is None:
+            yield "subject", name, ["feeds", dataset], f"there is no contract {dataset!r}"
+            continue
+        known = {item.name for item in contract.items}
+        for attribute, item in items.items():
+            where = ["feeds", dataset, attribute]
+            if attribute not in subject.attributes:
+                yield "subject", name, where, f"there is no attribute {attribute!r}"
+            if item not in known:
+                yield "subject", name, where, f"{dataset} has no item {item!r}"
+
+
+def _check_mistakes(workspace: Workspace, check: Check) -> Iterator[Mistake]:
+    members = check.members
+    asked: dict[tuple[str, ...], str | None] = {
+        ("ask",): _unknown(workspace, check.subject, [check.ask])
+        or _unsearchable(workspace, check.subject, check.ask),
+        ("members",): _unknown(workspace, members.subject, [members.by, check.authorisation]),
+        ("members", "by"): _unsearchable(workspace, members.subject, members.by),
+        ("authorisation",): _undated(workspace, members.subject, check.authorisation),
+    }
+    for name, fact in check.facts.items():
+        of = members.subject if fact.of == "members" else fact.of
+        asked["facts", name] = _unknown(workspace, of, [fact.match, fact.attribute])
+        asked["facts", name, "key"] = _unknown(workspace, members.subject, [fact.key])
+        if fact.match is not None:
+            asked["facts", name, "match"] = _unsearchable(workspace, of, fact.match)
+    for where, rule in asked.items():
+        if rule is not None:
+            yield "check", check.check, list(where), rule
+    for index, described in enumerate(check.rules):
+        for fact_name in described.needs:
+            if fact_name not in check.facts:
+                rule = f"there is no fact {fact_name!r}"
+                yield "check", check.check, ["rules", index, "needs"], rule
+
+
+def _unknown(workspace: Workspace, subject: str, attributes: Iterable[str | None]) -> str | None:
+    if subject not in workspace.subjects:
+        return f"there is no subject {subject!r}"
+    missing = {a for a in attributes if a} - workspace.subjects[subject].attributes.keys()
+    return f"{subject} has no attribute {min(missing)!r}" if missing else None
+
+
+def _undated(workspace: Workspace, subject: str, attribute: str | None) -> str | None:
+    described = workspace.subjects.get(subject)
+    found = described and described.attributes.get(attribute or "")
+    if not found or found.element == "date":
+        return None
+    return f"{subject}/{attribute} is no date, so it cannot say until when"
+
+
+def _unsearchable(workspace: Workspace, subject: str, attribute: str) -> str | None:
+    described = workspace.subjects.get(subject)
+    if described is None or attribute not in described.attributes:
+        return None
+    if attribute in described.lookups or not is_sealed(described.attributes[attribute]):
+        return None
+    return f"{subject}/{attribute} is sealed: declare it as lookup to search by it"

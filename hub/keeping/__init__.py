@@ -1,0 +1,1 @@
+"""Keeping keys: data keys under their envelope, and exchanging them while the hub is in use."""

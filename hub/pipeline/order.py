@@ -1,0 +1,92 @@
+"""What a run is asked to do, and what it tells afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+from typing import Any, Protocol
+
+from pydantic import Field
+
+from core.errors import BadInput, HubError
+from core.types import Model
+from hub.pipeline.extent import Extent
+from hub.pipeline.states import DatasetState, SubjectState
+from hub.workspace import Workspace
+
+
+class NothingToRun(HubError):
+    """What was asked for can make no subject."""
+
+    code = "nothing_to_run"
+    exit_code = 2
+
+
+class ContractChanged(HubError):
+    """A table was last pulled under another contract than the registered one."""
+
+    code = "contract_changed"
+
+
+class Order(Model):
+    """What a run shall do; kept with the workflow, so a resumed run does the same. ``whole``:
+    every table is pulled and every subject made whole, as if nothing were known of before.
+    """
+
+    revision: int
+    as_of: date
+    subject: str | None = None
+    dataset: str | None = None
+    whole: bool = False
+
+    def scope(self, workspace: Workspace) -> tuple[list[str], list[str]]:
+        """The subjects to make and the datasets to pull.
+
+        Raises:
+            BadInput, NothingToRun: there are none such.
+        """
+        subjects = list(workspace.subjects)
+        datasets = [d for d in workspace.contracts if d in workspace.sources]
+        if self.subject is not None:
+            if self.subject not in workspace.subjects:
+                raise BadInput(field="--subject", rule=f"there is no subject {self.subject!r}")
+            subjects = [self.subject]
+            feeds = workspace.subjects[self.subject].feeds
+            datasets = [d for d in datasets if d in feeds]
+        if self.dataset is not None:
+            if self.dataset not in workspace.sources:
+                raise BadInput(field="--dataset", rule=f"there is no dataset {self.dataset!r}")
+            datasets = [self.dataset]
+            subjects = [s for s in subjects if self.dataset in workspace.subjects[s].feeds]
+        if not subjects:
+            raise NothingToRun(what=self.dataset or self.subject or "-")
+        return subjects, datasets
+
+
+class Report(Model):
+    """What a run did. ``extents``: step → how much it had to do. ``failure`` is the error that
+    ended it, if one did: code, words in each language, and exit code.
+    """
+
+    run: str
+    order: Order
+    release: int | None = None
+    datasets: dict[str, DatasetState] = Field(default_factory=dict)
+    subjects: dict[str, SubjectState] = Field(default_factory=dict)
+    outcomes: dict[str, dict[str, int]] = Field(default_factory=dict)
+    seconds: dict[str, float] = Field(default_factory=dict)
+    extents: dict[str, Extent] = Field(default_factory=dict)
+    failure: dict[str, Any] | None = None
+
+
+class Progress(Protocol):
+    """Is told what a run is doing."""
+
+    def plan(self, steps: Sequence[str]) -> None:
+        """The steps to come, in order."""
+
+    def begin(self, step: str) -> None:
+        """A step starts."""
+
+    def end(self, step: str, seconds: float) -> None:
+        """A step is done (now, or before the run was resumed)."""

@@ -1,0 +1,1 @@
+"""What stewards and departments do about the data: look, rule, answer. Decided, masked, logged."""

@@ -1,0 +1,239 @@
+"""Corrections as departments and stewards meet them: listed, shown, answered."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, Literal
+
+from sqlalchemy import Row, select
+
+from core.clock import CHINA, today
+from core.errors import HubError, NotFound
+from hub.serving.access import About, Access, Call, last_regions, regions
+from hub.serving.notes import SubjectUnknown
+from hub.serving.office import Office
+from hub.stewardship import evidence
+from hub.stewardship.evidence import File
+from hub.stewardship.rulings import ReasonMissing
+from reconcile import corrections, rulings
+from reconcile.corrections import UNSETTLED, Book, Escalation, State
+from reconcile.models import Correction, CorrectionEvent
+from reconcile.rulings import HUB, Actor, Ledger
+
+LONGEST_LIST = 500
+Verdict = Literal["fixed", "disputed", "reopen"]
+_STATES: Mapping[str, State] = {
+    "fixed": State.FIXED,
+    "disputed": State.DISPUTED,
+    "reopen": State.OPEN,
+}
+
+
+class CorrectionUnknown(NotFound):
+    """There is no ticket of that number, or the caller may not know of it."""
+
+    code = "correction_unknown"
+
+
+@dataclass(frozen=True)
+class Which:
+    """Which tickets are wanted. ``states`` None: those that are not settled."""
+
+    dataset: str | None = None
+    department: str | None = None
+    states: tuple[State, ...] | None = None
+    limit: int = 50
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What is said to a ticket: by the department that it is ``fixed`` or ``disputed``; by a
+    steward that a dispute or a fix does not hold (``reopen``).
+    """
+
+    verdict: Verdict
+    reason: str = ""
+    file: File | None = None
+
+
+class Corrections:
+    """What may be done with tickets. Every answer is a JSON-able body with a receipt."""
+
+    def __init__(self, office: Office) -> None:
+        self._office = office
+
+    def list(self, call: Call, wanted: Which) -> dict[str, Any]:
+        """Tickets of the datasets that are open to the caller, those due first in front.
+
+        Raises:
+            SubjectUnknown, Forbidden: no dataset is.
+        """
+        names = datasets(self._office, wanted.dataset, wanted.department)
+        said = [wanted.states, wanted.limit, wanted.dataset, wanted.department]
+        access, found = self._office.datasets(call, "correction_list", names, said)
+        states = UNSETTLED if wanted.states is None else wanted.states
+        with self._office.hub.engine.connect() as connection:
+            tickets = self._book(connection).tickets(
+                Correction.dataset.in_(found), states=frozenset(states)
+            )
+        day = today(self._office.hub.clock)
+        tickets.sort(key=lambda ticket: (ticket.due, ticket.number))
+        shown = [told(ticket, day) for ticket in tickets[: min(wanted.limit, LONGEST_LIST)]]
+        body = {"datasets": list(found), "total": len(tickets), "corrections": shown}
+        return access.give(body, About(rows={"answered": len(shown)}))
+
+    def show(self, call: Call, number: int) -> dict[str, Any]:
+        """A ticket: to the dataset's own department the record and value as it sent them, what
+        was ruled masked as the caller may see it, and all answers.
+
+        Raises:
+            CorrectionUnknown, Forbidden: the caller may not.
+        """
+        access, ticket = self._about(call, "correction_show", number, None)
+        keys = self._office.hub.keys
+        body = corrections.open_ticket(keys, ticket)
+        with self._office.hub.engine.connect() as connection:
+            where = regions(connection, ticket.subject, [ticket.entity] if ticket.entity else [])
+            events = connection.execute(
+                select(CorrectionEvent.__table__)
+                .where(CorrectionEvent.correction == number)
+                .order_by(CorrectionEvent.id)
+            ).all()
+        own = access.is_own(ticket.dataset)
+        view = self._office.view(call, ticket.subject)
+        cell = view.show(ticket.attribute, body.get("ruled"), where.get(ticket.entity))
+        shown = {
+            **told(ticket, today(self._office.hub.clock)),
+            "record": body.get("record") if own else None,
+            "said": body.get("said") if own else None,
+            "ruled": {"value": cell.value, "mask": cell.mask},
+            "repair": body.get("repair"),
+            "events": [self._event(event) for event in events],
+        }
+        return access.give(shown, About(rows={"answered": 1}))
+
+    def answer(self, call: Call, number: int, answer: Answer) -> dict[str, Any]:
+        """Says what became of a ticket. A repair whose source is fixed ends with the answer: the
+        next pull is read as it comes.
+
+        Raises:
+            CorrectionUnknown, Forbidden, PersonMissing: the caller may not.
+            ReasonMissing, EvidenceUnusable: the answer is not whole.
+            CorrectionMoved: the ticket does not wait for it.
+        """
+        access, ticket = self._about(call, f"correction_{answer.verdict}", number, answer)
+        actor = Actor(access.client, access.person())
+        to = _STATES[answer.verdict]
+        try:
+            if to is not State.FIXED and not answer.reason.strip():
+                raise ReasonMissing
+            if answer.file is not None:
+                answer.file.check()
+        except HubError as error:
+            access.fail(error)
+        keys, now = self._office.hub.keys, self._office.hub.clock.now()
+        with access.change() as connection:
+            rulings.lock(connection)
+            kept = None
+            if answer.file is not None:
+                kept = evidence.keep(connection, keys, answer.file)
+            body = {"reason": answer.reason.strip() or None, "evidence": kept}
+            Book(connection, keys, now).move(number, to, actor, body)
+            if ticket.entity is None and to is State.FIXED:
+                Ledger(connection, keys, now).move(ticket.ruling, rulings.State.RETIRED, HUB)
+            (moved,) = self._book(connection).tickets(Correction.number == number)
+            answered = told(moved, today(self._office.hub.clock))
+            return access.give(answered, About(rows={"correction": number}), connection)
+
+    def evidence(self, call: Call, number: int) -> tuple[str, bytes]:
+        """Suffix and content of the latest file that came with an answer.
+
+        Raises:
+            CorrectionUnknown, Forbidden: the caller may not.
+            EvidenceMissing: none did.
+        """
+        access, _ = self._about(call, "correction_evidence", number, None)
+        keys = self._office.hub.keys
+        with access.change() as connection:
+            query = select(CorrectionEvent.__table__).where(CorrectionEvent.correction == number)
+            events = connection.execute(query.order_by(CorrectionEvent.id.desc())).all()
+            given = (corrections.open_answer(keys, event).get("evidence") for event in events)
+            kept = next((found for found in given if found), None)
+            content = evidence.read(connection, keys, kept)
+            access.give({}, About(rows={"bytes": len(content)}), connection)
+        return (kept or {})["suffix"], content
+
+    def _about(
+        self, call: Call, deed: str, number: int, answer: Answer | None
+    ) -> tuple[Access, Row[Any]]:
+        unknown = CorrectionUnknown(kind="correction", name=str(number))
+        with self._office.hub.engine.connect() as connection:
+            found = self._book(connection).tickets(Correction.number == number)
+        if not found:
+            self._office.missing(call, deed, f"correction/{number}", unknown)
+        ticket = found[0]
+        said = None if answer is None else [answer.verdict, answer.reason]
+        try:
+            if answer is not None and answer.verdict == "reopen":
+                items = (ticket.attribute,)
+                access = self._office.subject(call, deed, ticket.subject, items, said)
+                if not self._within(access, ticket):
+                    access.fail(unknown)
+                return access, ticket
+            return self._office.dataset(call, deed, ticket.dataset, [number, said]), ticket
+        except SubjectUnknown as error:
+            raise unknown from error
+
+    def _within(self, access: Access, ticket: Row[Any]) -> bool:
+        """Whether a ticket is about something that the steward could have ruled on."""
+        entities = [ticket.entity] if ticket.entity else []
+        with self._office.hub.engine.connect() as connection:
+            where = last_regions(connection, ticket.subject, entities)
+        return access.view is not None and access.view.covers(where.get(ticket.entity))
+
+    def _event(self, event: Row[Any]) -> dict[str, Any]:
+        said = corrections.open_answer(self._office.hub.keys, event)
+        given = said.get("evidence")
+        return {
+            "state": event.state,
+            "client": event.client,
+            "person": event.person,
+            "release": event.release,
+            "at": event.made_at.isoformat(timespec="seconds"),
+            "reason": said.get("reason"),
+            "evidence": given and {k: given[k] for k in ("suffix", "size", "digest")},
+        }
+
+    def _book(self, connection: Any) -> Book:
+        return Book(connection, self._office.hub.keys, self._office.hub.clock.now())
+
+
+def datasets(office: Office, dataset: str | None, department: str | None) -> Sequence[str]:
+    """The registered datasets that a request is about."""
+    if dataset is not None:
+        return (dataset,)
+    contracts = office.rules.workspace.contracts
+    return [n for n, c in contracts.items() if department in (None, c.department)]
+
+
+def told(ticket: Row[Any], day: date) -> dict[str, Any]:
+    """A ticket without its values: where it stands, its light, and who is told of it."""
+    since = ticket.since.astimezone(CHINA).date()
+    waiting = ticket.state == State.OPEN
+    return {
+        "correction": ticket.number,
+        "ruling": ticket.ruling,
+        "subject": ticket.subject,
+        "dataset": ticket.dataset,
+        "department": ticket.department,
+        "entity": ticket.entity,
+        "attribute": ticket.attribute,
+        "error": ticket.error,
+        "state": ticket.state,
+        "opened_at": ticket.opened_at.isoformat(timespec="seconds"),
+        "due": ticket.due.isoformat(),
+        "light": corrections.light(ticket.due, day if waiting else since),
+        "escalation": corrections.escalation(ticket.due, day) if waiting else Escalation.NONE,
+    }

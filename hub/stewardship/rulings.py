@@ -1,0 +1,410 @@
+"""Rulings: made, seconded, refused, revoked and shown. Each change and its entry in the log are
+one transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from sqlalchemy import Connection, Row, select
+
+from core.canonical import digest
+from core.errors import HubError, NotFound
+from hub.serving.access import About, Access, Call, regions, repair_shown
+from hub.serving.notes import SubjectUnknown
+from hub.serving.office import Office
+from hub.stewardship import evidence
+from hub.stewardship.drafting import Draughtsman
+from hub.stewardship.evidence import EvidenceMissing, File
+from hub.stewardship.idle import idle
+from hub.stewardship.reach import within
+from hub.stewardship.standing import weigh
+from hub.stewardship.wishes import Enter, Merge, Never, Split, Wish, said
+from reconcile import rulings
+from reconcile.corrections import Book
+from reconcile.models import Ruling, RulingEvent
+from reconcile.rulings import RULINGS, Actor, Draft, Kind, Ledger, State
+from reconcile.stances import Stance, stances
+
+LONGEST_LIST = 500
+
+
+class RulingUnknown(NotFound):
+    """There is no ruling of that number, or the caller may not know of it."""
+
+    code = "ruling_unknown"
+
+
+class ReasonMissing(HubError):
+    """A ruling says why."""
+
+    code = "reason_missing"
+    status = 400
+    exit_code = 2
+
+
+class SecondPersonNeeded(HubError):
+    """What one person proposed, another one decides."""
+
+    code = "second_person_needed"
+    status = 403
+    exit_code = 2
+
+
+class KeyReused(HubError):
+    """An idempotency key came with another request before."""
+
+    code = "key_reused"
+    status = 409
+    exit_code = 2
+
+
+class Rulings:
+    """What stewards may do with rulings. Every answer is a JSON-able body with a receipt."""
+
+    def __init__(self, office: Office) -> None:
+        self._office = office
+
+    def make(
+        self,
+        call: Call,
+        subject: str,
+        wish: Wish,
+        file: File | None = None,
+        key: str | None = None,
+    ) -> dict[str, Any]:
+        """Rules, or proposes what needs a second person. The same request twice makes one.
+
+        Raises:
+            Forbidden, SubjectUnknown, PersonMissing: the caller may not.
+            ReasonMissing, EvidenceMissing, EvidenceUnusable, EntityUnknown, ClaimMissing,
+            RulingImpossible, BadInput: it cannot be.
+            RulingExists, KeyReused: something else stands in its way.
+        """
+        access = self._enter(call, f"ruling_{wish.kind}", subject, wish)
+        actor = Actor(access.client, access.person())
+        request = digest({"subject": subject, "wish": said(wish), "file": _digest(file)})
+        try:
+            _check(wish, file)
+            pen = Draughtsman(access, access.rules.workspace.subjects[subject])
+            draft = pen.draft(wish)
+            ruled = _rows(draft)
+            stance = [] if draft.sensitive else self._stances(access, subject, ruled, pen)
+        except HubError as error:
+            access.fail(error)
+        draft = replace(draft, key=key, body={**draft.body, "request": request})
+        with access.change() as connection:
+            rulings.lock(connection)
+            number = _repeated(connection, self._office.hub.keys, actor, draft)
+            deferrals: Sequence[int] = ()
+            if number is None:
+                number, deferrals = weigh(connection, self._office.hub.keys, draft)
+            made = number is None
+            if number is None:
+                number = self._add(connection, draft, actor, file, deferrals)
+                self._act(connection, access, number, stance)
+            return self._told(connection, access, number, {"made": made}, pen.release)
+
+    def approve(self, call: Call, number: int, reason: str = "") -> dict[str, Any]:
+        """Brings into force what another person proposed.
+
+        Raises:
+            RulingUnknown, Forbidden, PersonMissing: the caller may not.
+            SecondPersonNeeded: it is the caller's own.
+            RulingMoved: it does not wait for that.
+        """
+        access, found = self._about(call, "ruling_approve", number, reason)
+        subject = access.rules.workspace.subjects[found.subject]
+        try:
+            _second(found, access)
+            pen = Draughtsman(access, subject)
+            rows = _table(number, rulings.open_body(self._office.hub.keys, found)["rows"])
+            stance = self._stances(access, found.subject, rows, pen)
+        except HubError as error:
+            access.fail(error)
+        return self._move(access, number, State.IN_FORCE, reason,
+                          lambda connection: self._act(connection, access, number, stance))  # fmt: skip
+
+    def refuse(self, call: Call, number: int, reason: str) -> dict[str, Any]:
+        """Turns down what another person proposed.
+
+        Raises:
+            As :meth:`approve`; ReasonMissing.
+        """
+        access, found = self._about(call, "ruling_refuse", number, reason)
+        try:
+            _second(found, access)
+            _because(reason)
+        except HubError as error:
+            access.fail(error)
+        return self._move(access, number, State.REFUSED, reason)
+
+    def revoke(self, call: Call, number: int, reason: str) -> dict[str, Any]:
+        """Takes back a ruling; its tickets are withdrawn, and the next run is without it.
+
+        Raises:
+            RulingUnknown, Forbidden, PersonMissing: the caller may not.
+            ReasonMissing: it is not said why.
+            RulingMoved: it does not count any more.
+        """
+        access, _ = self._about(call, "ruling_revoke", number, reason)
+        actor = Actor(access.client, access.person())
+        try:
+            _because(reason)
+        except HubError as error:
+            access.fail(error)
+        return self._move(access, number, State.REVOKED, reason,
+                          lambda connection: self._withdraw(connection, number, actor))  # fmt: skip
+
+    def list(
+        self, call: Call, subject: str, state: State | None = None, limit: int = 50
+    ) -> dict[str, Any]:
+        """Rulings about what the caller may steward, latest first. ``idle``: in force, and nothing
+        is left of what it is about.
+        """
+        access = self._office.subject(call, "ruling_list", subject, None, [state, limit])
+        with self._office.hub.engine.connect() as connection:
+            found = rulings.standing(connection, state, Ruling.subject == subject)[::-1]
+            inside = within(connection, access, subject, found)
+        listed = [_row(row) for row in found if row.number in inside]
+        still = idle(self._office.hub, subject)
+        shown = [
+            {**row, "idle": row["ruling"] in still} for row in listed[: min(limit, LONGEST_LIST)]
+        ]
+        body = {"subject": subject, "total": len(listed), "rulings": shown}
+        return access.give(body, About(rows={"answered": len(shown)}))
+
+    def show(self, call: Call, number: int) -> dict[str, Any]:
+        """A ruling with its reason, its value masked for the caller, and all that became of it."""
+        access, found = self._about(call, "ruling_show", number)
+        keys = self._office.hub.keys
+        body = rulings.open_body(keys, found)
+        with self._office.hub.engine.connect() as connection:
+            where = regions(connection, found.subject, [found.entity] if found.entity else [])
+            query = select(RulingEvent.__table__).where(RulingEvent.ruling == number)
+            events = connection.execute(query.order_by(RulingEvent.id)).all()
+        told = {**_row(found), "reason": body["reason"], "repair": _repair(access, found, body)}
+        if found.kind in (Kind.CHOOSE, Kind.ENTER) and access.view is not None:
+            region = where.get(found.entity)
+            cell = access.view.show(found.attribute, body["rows"][0]["value"], region)
+            told |= {"value": cell.value, "mask": cell.mask}
+        given = body.get("evidence")
+        told["evidence"] = given and {k: given[k] for k in ("suffix", "size", "digest")}
+        told["events"] = [
+            {
+                "state": event.state,
+                "client": event.client,
+                "person": event.person,
+                "at": _moment(event.made_at),
+                "reason": rulings.open_reason(keys, event),
+            }
+            for event in events
+        ]
+        return access.give(told, About(rows={"answered": 1}))
+
+    def evidence(self, call: Call, number: int) -> tuple[str, bytes]:
+        """Suffix and content of the file a ruling was made by, as it was handed in.
+
+        Raises:
+            RulingUnknown, Forbidden: the caller may not.
+            EvidenceMissing: none was.
+        """
+        access, found = self._about(call, "ruling_evidence", number)
+        keys = self._office.hub.keys
+        kept = rulings.open_body(keys, found).get("evidence")
+        with access.change() as connection:
+            content = evidence.read(connection, keys, kept)
+            access.give({}, About(rows={"bytes": len(content)}), connection)
+        return (kept or {})["suffix"], content
+
+    def _enter(self, call: Call, deed: str, subject: str, wish: Wish) -> Access:
+        if isinstance(wish, (Merge, Never, Split)):
+            return self._office.linking(call, deed, subject, said(wish))
+        return self._office.subject(call, deed, subject, (wish.attribute,), said(wish))
+
+    def _about(
+        self, call: Call, deed: str, number: int, content: Any = None
+    ) -> tuple[Access, Row[Any]]:
+        """Leave to do something with a ruling that is there and within reach."""
+        unknown = RulingUnknown(kind="ruling", name=str(number))
+        with self._office.hub.engine.connect() as connection:
+            found = rulings.standing(connection, None, Ruling.number == number)
+            if not found:
+                self._office.missing(call, deed, f"ruling/{number}", unknown)
+            row = found[0]
+        try:
+            if row.attribute is None:
+                access = self._office.linking(call, deed, row.subject, [number, content])
+            else:
+                items = (row.attribute,)
+                access = self._office.subject(call, deed, row.subject, items, [number, content])
+        except SubjectUnknown as error:
+            raise unknown from error
+        with self._office.hub.engine.connect() as connection:
+            if not within(connection, access, row.subject, found):
+                access.fail(unknown)
+        return access, row
+
+    def _stances(
+        self, access: Access, subject: str, ruled: pa.Table, pen: Draughtsman
+    ) -> Sequence[Stance]:
+        """What the sources say now where a value is ruled, before anything is locked."""
+        values = ruled.filter(pc.field("kind") == "value")
+        if not len(values):
+            return ()
+        return stances(access.rules.workspace.subjects[subject], values, pen.claims())[1]
+
+    def _add(
+        self,
+        connection: Connection,
+        draft: Draft,
+        actor: Actor,
+        file: File | None,
+        deferrals: Sequence[int],
+    ) -> int:
+        keys, now = self._office.hub.keys, self._office.hub.clock.now()
+        ledger = Ledger(connection, keys, now)
+        for deferral in deferrals:
+            ledger.move(deferral, State.RETIRED, actor)
+        kept = None if file is None else evidence.keep(connection, keys, file)
+        return ledger.add(replace(draft, body={**draft.body, "evidence": kept}), actor)
+
+    def _act(
+        self, connection: Connection, access: Access, number: int, stance: Sequence[Stance]
+    ) -> None:
+        """Asks those who are wrong to put it right, if the ruling is in force."""
+        (found,) = rulings.standing(connection, None, Ruling.number == number)
+        if found.state != State.IN_FORCE:
+            return
+        workspace = access.rules.workspace
+        departments = {name: c.department for name, c in workspace.contracts.items()}
+        book = Book(connection, self._office.hub.keys, self._office.hub.clock.now())
+        numbered = [one._replace(ruling=number) for one in stance]
+        book.confront(workspace.subjects[found.subject], numbered, departments)
+        if found.kind == Kind.REPAIR:
+            repair = rulings.open_body(self._office.hub.keys, found)["repair"]
+            book.ask_repair(found, repair, departments.get(found.dataset, "-"))
+
+    def _withdraw(self, connection: Connection, number: int, actor: Actor) -> None:
+        now = self._office.hub.clock.now()
+        Book(connection, self._office.hub.keys, now).withdraw(number, actor)
+
+    def _move(
+        self,
+        access: Access,
+        number: int,
+        to: State,
+        reason: str,
+        then: Callable[[Connection], None] | None = None,
+    ) -> dict[str, Any]:
+        actor = Actor(access.client, access.person())
+        with access.change() as connection:
+            ledger = Ledger(connection, self._office.hub.keys, self._office.hub.clock.now())
+            ledger.move(number, to, actor, reason.strip() or None)
+            if then is not None:
+                then(connection)
+            return self._told(connection, access, number, {}, None)
+
+    def _told(
+        self,
+        connection: Connection,
+        access: Access,
+        number: int,
+        more: Mapping[str, Any],
+        release: int | None,
+    ) -> dict[str, Any]:
+        (found,) = rulings.standing(connection, None, Ruling.number == number)
+        book = Book(connection, self._office.hub.keys, self._office.hub.clock.now())
+        tickets = [ticket.number for ticket in book.of_ruling(number)]
+        digests = tuple(
+            access.digest(f"{found.subject}/{found.attribute}", row["value"])
+            for row in rulings.open_body(self._office.hub.keys, found)["rows"]
+            if row["kind"] == "value"
+        )
+        body = {**_row(found), **more, "corrections": tickets}
+        return access.give(body, About(digests, {"ruling": number}, release), connection)
+
+
+def _check(wish: Wish, file: File | None) -> None:
+    _because(wish.reason)
+    if isinstance(wish, Enter) and file is None:
+        raise EvidenceMissing
+    if file is not None:
+        file.check()
+
+
+def _because(reason: str) -> None:
+    if not reason.strip():
+        raise ReasonMissing
+
+
+def _second(found: Row[Any], access: Access) -> None:
+    if access.person() == found.person:
+        raise SecondPersonNeeded(number=found.number)
+
+
+def _digest(file: File | None) -> str | None:
+    return None if file is None else digest(file.content.hex())
+
+
+def _rows(draft: Draft) -> pa.Table:
+    return _table(0, draft.body["rows"])
+
+
+def _table(number: int, rows: Sequence[Mapping[str, Any]]) -> pa.Table:
+    return pa.Table.from_pylist([{"number": number, **row} for row in rows], schema=RULINGS)
+
+
+def _repeated(connection: Connection, keys: Any, actor: Actor, draft: Draft) -> int | None:
+    """The ruling that the same request made before.
+
+    Raises:
+        KeyReused: it was another request.
+    """
+    if draft.key is None:
+        return None
+    about = (Ruling.client == actor.client, Ruling.key == draft.key)
+    for found in rulings.standing(connection, None, *about):
+        if rulings.open_body(keys, found)["request"] != draft.body["request"]:
+            raise KeyReused
+        return int(found.number)
+    return None
+
+
+def _repair(access: Access, found: Row[Any], body: Mapping[str, Any]) -> dict[str, Any] | None:
+    repair, view = body.get("repair"), access.view
+    if repair is None or view is None:
+        return None
+
+    def show(text: str) -> dict[str, Any]:
+        cell = view.show(found.attribute, text, None)
+        return {"value": cell.value, "mask": cell.mask}
+
+    return repair_shown(repair, show)
+
+
+def _row(row: Row[Any]) -> dict[str, Any]:
+    return {
+        "ruling": row.number,
+        "subject": row.subject,
+        "kind": row.kind,
+        "state": row.state,
+        "entity": row.entity,
+        "attribute": row.attribute,
+        "dataset": row.dataset,
+        "until": row.until and row.until.isoformat(),
+        "needs_second_person": row.sensitive,
+        "client": row.client,
+        "person": row.person,
+        "made_at": _moment(row.made_at),
+        "since": _moment(row.since),
+    }
+
+
+def _moment(moment: datetime) -> str:
+    return moment.isoformat(timespec="seconds")

@@ -1,0 +1,228 @@
+"""The person's own view: who looked at my data, for what, when, and what they saw.
+
+What a purpose keeps back for an investigation is left out as if it were not there: nothing in the
+answer, nor in the log of the reading, tells that there is more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import select
+
+from core.errors import HubError
+from core.messages import LANGUAGES, say
+from core.types import Text
+from hub.audit.entries import KeyedDigests
+from hub.audit.search import Recorded, Wanted
+from hub.serving.access import About, Access, Call
+from hub.serving.office import Office
+from hub.serving.persons import numbered, person_kind
+from hub.watching.kin import canonical
+from hub.workspace import Workspace
+from policies.models import REVEAL, SUPPRESS, Action
+from reconcile.models import GoldenKey
+from reconcile.releases import key_kind
+
+OWN = "audit/own"
+"""What a citizen service must be allowed to ``audit``."""
+MOST_ENTRIES = 500
+
+_PAGE = 200
+_NOBODY = "-"
+
+
+class OwnView:
+    """Tells persons of the entries about them."""
+
+    def __init__(self, office: Office) -> None:
+        self._office = office
+        self._digests = KeyedDigests(office.hub.keys)
+
+    def read(self, call: Call, number: str, limit: int = 100) -> dict[str, Any]:
+        """The latest entries about the person of a number, at most ``limit``.
+
+        Raises:
+            SubjectUnknown, Forbidden: the policy refuses.
+            BadInput: that is no number of a person.
+        """
+        # A keyed digest of the number is all that the log keeps of it.
+        access = self._office.enter(call, Action.AUDIT, "audit_subject", OWN, [number, limit])
+        workspace = access.rules.workspace
+        try:
+            value = canonical(workspace, number)
+        except HubError as error:
+            access.fail(error)
+        digests = self._about(workspace, value)
+        telling = _Telling(workspace, self._office.hub.clock.now())
+        found: dict[int, dict[str, Any]] = {}
+        for digest in digests:
+            found |= self._told(telling, digest, limit)
+        lines = [found[index] for index in sorted(found, reverse=True)[:limit]]
+        return self._give(access, lines, workspace, value)
+
+    def _give(
+        self, access: Access, lines: list[dict[str, Any]], workspace: Workspace, value: str
+    ) -> dict[str, Any]:
+        kind = person_kind(workspace.subjects) or OWN
+        # Of what was left out, not even the number is logged.
+        rows = {"answered": len(lines), "persons": 1}
+        about = About((self._digests.of(kind, value),), rows)
+        return access.give({"entries": lines}, about)
+
+    def _about(self, workspace: Workspace, value: str) -> list[str]:
+        """By which digests entries name the person: by the number, whatever attribute of which
+        subject holds it, and by the records of the person.
+        """
+        found = []
+        with self._office.hub.engine.connect() as connection:
+            for name, subject in workspace.subjects.items():
+                for attribute in numbered(subject):
+                    found.append(self._digests.of(f"{name}/{attribute}", value))
+                    if attribute not in subject.keys:
+                        continue
+                    index = self._office.hub.keys.blind_index(key_kind(name, attribute), value)
+                    entities = connection.execute(
+                        select(GoldenKey.entity)
+                        .where(
+                            GoldenKey.subject == name,
+                            GoldenKey.attribute == attribute,
+                            GoldenKey.digest == index,
+                        )
+                        .distinct()
+                    ).scalars()
+                    found += [self._digests.of(f"{name}/entity", entity) for entity in entities]
+        return list(dict.fromkeys(found))
+
+    def _told(self, telling: _Telling, digest: str, limit: int) -> dict[int, dict[str, Any]]:
+        """Index → line, of the latest entries that name a digest and may be told of."""
+        found: dict[int, dict[str, Any]] = {}
+        for recorded in self._entries(digest):
+            line = telling.line(recorded)
+            if line is not None:
+                found[recorded.index] = line
+            if len(found) == limit:
+                break
+        return found
+
+    def _entries(self, digest: str) -> Iterator[Recorded]:
+        below = None
+        while True:
+            wanted = Wanted(person=digest, below=below, limit=_PAGE)
+            page = self._office.hub.audit.find(wanted)
+            yield from (r for r in page if digest in r.entry["what"]["digests"])
+            if len(page) < _PAGE:
+                return
+            below = page[-1].index
+
+
+@dataclass(frozen=True)
+class _Telling:
+    """Says in plain words what an entry tells the person it is about."""
+
+    workspace: Workspace
+    now: datetime
+
+    def line(self, recorded: Recorded) -> dict[str, Any] | None:
+        """One line; None for what is not, or not yet, told."""
+        entry = recorded.entry
+        what, purpose = entry["what"], entry["why"]["purpose"]
+        # An auditor's search of the log is no look at anybody's data.
+        searched = what["subject"].split("/")[0] == "audit" and what["subject"] != OWN
+        if searched or recorded.time > self.now - self._delay(purpose):
+            return None
+        shown = entry["decision"]["granted"] and entry["outcome"] != "failed"
+        shown = shown and what["rows"].get("persons", 1) > 0
+        items = self._items(entry) if shown else []
+        line = {
+            "time": recorded.time.isoformat(timespec="seconds"),
+            "department": self._department(entry["who"]["department"]),
+            "who": self._client(entry["who"]["client"]),
+            "purpose": self._purpose(purpose),
+            "subject": self._subject(what["subject"]),
+            "action": what["action"],
+            "items": items,
+            "outcome": "shown" if shown else "nothing_shown",
+        }
+        if self.workspace.watch.rules.own_view.accounts:
+            line["account"] = entry["who"]["person"]
+        return {**line, "words": {language: _words(line, language) for language in LANGUAGES}}
+
+    def _delay(self, purpose: str | None) -> timedelta:
+        """How long entries for a purpose are kept back. Of one that is not registered any more,
+        nobody can say that no investigation stands behind it.
+        """
+        most = self.workspace.watch.rules.own_view.most_delay_days
+        if purpose is None:
+            return timedelta(0)
+        days = {p.id: p.delay_days or 0 for p in self.workspace.policies.purposes}
+        return timedelta(days=min(days.get(purpose, most), most))
+
+    def _items(self, entry: Mapping[str, Any]) -> list[dict[str, Any]]:
+        what = entry["what"]
+        subject = self.workspace.subjects.get(what["subject"])
+        found = []
+        for name, masks in what["items"].items() if subject else ():
+            described = subject.attributes.get(name) if subject else None
+            title = described.title.model_dump() if described else _same(name)
+            known = set(masks.split("|")) - {SUPPRESS}
+            if known:
+                found.append({"item": title, "masked": REVEAL not in known})
+        return found
+
+    def _department(self, name: str) -> dict[str, str]:
+        found = self.workspace.departments.get(name)
+        return found.title.model_dump() if found else _same(name)
+
+    def _client(self, name: str) -> dict[str, str]:
+        titles = {client.id: client.title for client in self.workspace.policies.clients}
+        return _titled(titles, name)
+
+    def _purpose(self, name: str | None) -> dict[str, str]:
+        titles = {purpose.id: purpose.title for purpose in self.workspace.policies.purposes}
+        return _titled(titles, name or _NOBODY)
+
+    def _subject(self, name: str) -> dict[str, str]:
+        kind, _, check = name.partition("/")
+        if kind == "check" and check in self.workspace.checks:
+            return self.workspace.checks[check].title.model_dump()
+        titles = {key: subject.title for key, subject in self.workspace.subjects.items()}
+        return _titled(titles, name)
+
+
+def _titled(titles: Mapping[str, Text], name: str) -> dict[str, str]:
+    found = titles.get(name)
+    return found.model_dump() if found else _same(name)
+
+
+def _same(name: str) -> dict[str, str]:
+    return dict.fromkeys(LANGUAGES, name)
+
+
+def _words(line: Mapping[str, Any], language: str) -> str:
+    names = ("who", "department", "purpose", "subject")
+    told = {name: line[name][language] for name in names}
+    words = say(_code(line), language, **told)
+    if not line["items"]:
+        return words
+    comma, space = ("、", "") if language == "zh" else (", ", " ")
+    items = comma.join(
+        say("view_item_part" if item["masked"] else "view_item_whole", language,
+            item=item["item"][language])
+        for item in line["items"]
+    )  # fmt: skip
+    return words + space + say("view_items", language, items=items)
+
+
+def _code(line: Mapping[str, Any]) -> str:
+    if line["outcome"] != "shown":
+        return "view_refused"
+    if line["action"] == "audit_subject":
+        return "view_own"
+    known = {"query": "view_query", "verify": "view_verify", "check": "view_check"}
+    if line["action"] in known:
+        return known[line["action"]]
+    return "view_bulk" if line["action"].startswith("exchange") else "view_other"

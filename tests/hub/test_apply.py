@@ -1,0 +1,88 @@
+"""Applying a workspace: all or nothing, and every mistake named."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from tests.hub.conftest import Place
+
+
+def test_dry_run_shows_what_would_change_and_changes_nothing(place: Place) -> None:
+    shown = place.succeed("apply", str(place.workspace), "--dry-run")
+    assert "+ contract police.people" in shown
+    again = place.succeed("apply", str(place.workspace), "--dry-run")
+    assert again == shown
+
+
+def test_applying_twice_changes_nothing(place: Place) -> None:
+    place.succeed("apply", str(place.workspace))
+    assert "Added 0, changed 0, retired 0." in place.succeed("apply", str(place.workspace))
+
+
+def test_changes_and_retirements_are_told(place: Place) -> None:
+    place.succeed("apply", str(place.workspace))
+    contract = place.workspace / "contracts/phones.users.odcs.yaml"
+    contract.write_text(contract.read_text("utf-8").replace("1.0.0", "1.1.0"), "utf-8")
+    (place.workspace / "checks/grown_up.yaml").unlink()
+    rules = place.workspace / "policies/rules.csv"
+    kept = [line for line in rules.read_text("utf-8").splitlines() if "grown_up" not in line]
+    rules.write_text("\n".join(kept) + "\n", "utf-8")
+    shown = place.succeed("apply", str(place.workspace))
+    assert "~ contract phones.users" in shown
+    assert "- check grown_up" in shown
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "rule"),
+    [
+        ("contracts/police.people.odcs.yaml", "value: sex", "value: gender", "unknown element"),
+        ("contracts/police.people.odcs.yaml", "value: police", "value: polis", "no department"),
+        ("contracts/police.people.odcs.yaml", "kind: DataContract", "kind: Paper", "Paper"),
+        ("sources/phones.users.yaml", "kind: jsonl", "kind: floppy", "kind"),
+        ("sources/phones.users.yaml", "phones.jsonl", "../phones.jsonl", "relative"),
+        ("subjects/resident.yaml", "sex: sex", "sex: gender", "no item"),
+        ("subjects/resident.yaml", "region: grid", "region: street", "no attribute"),
+        ("regions.yaml", "parent: '440605'", "parent: '440606'", "not described"),
+        ("departments.yaml", "id: phones", "id: police", "twice"),
+        ("policies/rules.csv", "visit, own_region, partial", "tour, own_region, partial", "tour"),
+        ("checks/grown_up.yaml", "facts.people == 1.0", "facts.people ==", "CEL"),
+        ("checks/grown_up.yaml", "ask: resident_id", "ask: mobile", "sealed"),
+        (
+            "checks/grown_up.yaml",
+            "ask: resident_id",
+            "ask: resident_id\nauthorisation: name",
+            "no date",
+        ),
+    ],
+)
+def test_a_mistake_names_file_line_field_and_rule_and_changes_nothing(
+    place: Place, file: str, old: str, new: str, rule: str
+) -> None:
+    place.succeed("apply", str(place.workspace))
+    broken = place.workspace / file
+    text = broken.read_text("utf-8")
+    assert old in text
+    broken.write_text(text.replace(old, new, 1), "utf-8")
+    done = place.command("apply", str(place.workspace))
+    assert done.returncode == 2
+    assert re.search(rf"{re.escape(file)}, line \d+", done.stderr), done.stderr
+    assert rule in done.stderr
+    assert "Traceback" not in done.stderr
+    broken.write_text(text, "utf-8")
+    assert "Added 0, changed 0, retired 0." in place.succeed("apply", str(place.workspace))
+
+
+def test_all_mistakes_are_told_at_once(place: Place) -> None:
+    for file in ("subjects/resident.yaml", "regions.yaml"):
+        (place.workspace / file).write_text("nonsense: true\n", "utf-8")
+    done = place.command("apply", str(place.workspace))
+    assert "subjects/resident.yaml" in done.stderr
+    assert "regions.yaml" in done.stderr
+
+
+def test_a_folder_that_is_not_there(place: Place) -> None:
+    done = place.command("apply", str(place.workspace / "nowhere"))
+    assert done.returncode == 2
+    assert "does not exist" in done.stderr

@@ -1,0 +1,154 @@
+"""What did not change is not made again, and what did is made as a whole run would make it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from hub.app import open_hub
+from hub.pipeline.extent import Extent
+from hub.pipeline.states import Before, SubjectState
+from reconcile import releases
+from tests.hub.conftest import Place
+
+PEOPLE = 40
+STEPS = ("pull police.people", "gate police.people", "pull phones.users", "gate phones.users",
+         "link resident", "fuse resident")  # fmt: skip
+
+
+def write(place: Place, mobiles: Mapping[int, str] | None = None, people: int = PEOPLE) -> None:
+    """A village of more people, so that one of them is a small part of it."""
+    data = place.workspace / "data"
+    moved = mobiles or {}
+    head = "number,name,sex,born,grid,household,updated\n"
+    rows, phones = [], []
+    for n in range(people):
+        number = resident(n)
+        rows.append(
+            f"{number},王{chr(0x4E00 + 7 * n)},1,1990-01-01,440605001001001,H{n},2026-05-01\n"
+        )
+        said = f"王{chr(0x4E00 + 7 * n + (n % 5 == 0))}"
+        phone = {
+            "id": number,
+            "who": said,
+            "mobile": moved.get(n, f"138{n:08}"),
+            "on": "2026-06-01",
+        }
+        phones.append(json.dumps(phone, ensure_ascii=False) + "\n")
+    (data / "people.csv").write_text(head + "".join(rows), "utf-8")
+    (data / "phones.jsonl").write_text("".join(phones), "utf-8")
+
+
+def resident(n: int) -> str:
+    weights = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
+    body = f"11010519900101{n:02}1"
+    total = sum(int(digit) * weight for digit, weight in zip(body, weights, strict=True))
+    return body + "10X98765432"[total % 11]
+
+
+def run(place: Place, day: str, *more: str) -> dict[str, Any]:
+    place.succeed("run", "--as-of", day, *more)
+    return manifest(place)
+
+
+def manifest(place: Place, number: int | None = None) -> dict[str, Any]:
+    with open_hub(place.settings) as hub, hub.engine.connect() as connection:
+        found = releases.current(connection) if number is None else releases.at(connection, number)
+    assert found is not None
+    return found.manifest
+
+
+def rows(place: Place, found: dict[str, Any], name: str) -> list[dict[str, Any]]:
+    state = SubjectState.model_validate(found["subjects"]["resident"])
+    with open_hub(place.settings) as hub:
+        table = hub.lake.read(getattr(state, name))
+    return sorted(table.to_pylist(), key=lambda row: json.dumps(row, sort_keys=True))
+
+
+def begin(place: Place) -> dict[str, Any]:
+    write(place)
+    place.succeed("apply", str(place.workspace))
+    return run(place, "2026-06-30")
+
+
+def test_where_nothing_changed_nothing_is_made(place: Place) -> None:
+    first = begin(place)
+    assert first["extents"] == dict.fromkeys(STEPS, Extent.WHOLE)
+    again = run(place, "2026-07-01")
+    assert again["extents"] == dict.fromkeys(STEPS, Extent.UNCHANGED)
+    assert again["outcomes"]["resident"] == {"opened": 0, "changed": 0, "closed": 0}
+    assert again["subjects"] == first["subjects"]
+    assert again["datasets"] == first["datasets"]
+
+
+def test_what_changed_is_made_as_a_whole_run_makes_it(place: Place) -> None:
+    begin(place)
+    write(place, {3: "13999999999"})
+    part = run(place, "2026-06-30")
+    assert part["extents"]["gate police.people"] == Extent.UNCHANGED
+    assert part["extents"]["gate phones.users"] == Extent.WHOLE
+    assert part["extents"]["link resident"] == Extent.CHANGES
+    assert part["extents"]["fuse resident"] == Extent.CHANGES
+    assert part["outcomes"]["resident"] == {"opened": 0, "changed": 1, "closed": 0}
+    whole = run(place, "2026-06-30", "--whole")
+    assert whole["extents"] == dict.fromkeys(STEPS, Extent.WHOLE)
+    assert whole["outcomes"]["resident"] == {"opened": 0, "changed": 0, "closed": 0}
+    told = ("entity", "attribute", "value", "status", "dataset", "as_of")
+    for name in ("links", "claims", "golden", "conflicts"):
+        one, other = (
+            [{k: v for k, v in row.items() if name != "golden" or k in told} for row in found]
+            for found in (rows(place, part, name), rows(place, whole, name))
+        )
+        if name == "conflicts":
+            one, other = (
+                [(r["entity"], r["attribute"], r["value"]) for r in x] for x in (one, other)
+            )
+        assert one == other, name
+
+
+def test_new_and_gone_people_are_opened_and_closed(place: Place) -> None:
+    begin(place)
+    write(place, people=PEOPLE + 1)
+    more = run(place, "2026-06-30")
+    assert more["extents"]["fuse resident"] == Extent.CHANGES
+    assert more["outcomes"]["resident"] == {"opened": 1, "changed": 0, "closed": 0}
+    write(place)
+    less = run(place, "2026-06-30")
+    assert less["extents"]["fuse resident"] == Extent.CHANGES
+    assert less["outcomes"]["resident"] == {"opened": 0, "changed": 0, "closed": 1}
+    assert rows(place, less, "golden") == rows(place, manifest(place, 1), "golden")
+
+
+def test_too_much_change_a_week_or_another_contract_make_it_whole(place: Place) -> None:
+    begin(place)
+    write(place, {n: f"139{n:08}" for n in range(20)})
+    assert run(place, "2026-06-30")["extents"]["fuse resident"] == Extent.WHOLE
+    assert run(place, "2026-07-06")["extents"]["fuse resident"] == Extent.UNCHANGED
+    assert run(place, "2026-07-07")["extents"]["fuse resident"] == Extent.WHOLE
+    assert run(place, "2026-07-06")["extents"]["fuse resident"] == Extent.WHOLE
+    contract = place.workspace / "contracts/phones.users.odcs.yaml"
+    contract.write_text(contract.read_text("utf-8").replace("1.0.0", "1.1.0"), "utf-8")
+    place.succeed("apply", str(place.workspace))
+    found = run(place, "2026-07-06")
+    assert found["extents"]["gate phones.users"] == Extent.WHOLE
+    assert found["extents"]["gate police.people"] == Extent.UNCHANGED
+    assert found["extents"]["fuse resident"] == Extent.WHOLE
+
+
+def test_a_past_release_stays_readable_after_a_partial_run(place: Place) -> None:
+    first = begin(place)
+    write(place, {3: "13999999999"})
+    second = run(place, "2026-06-30")
+    golden = rows(place, first, "golden")
+    assert "13999999999" not in {row["value"] for row in golden}
+    assert "13999999999" in {row["value"] for row in rows(place, second, "golden")}
+    place.succeed("releases", "restore", "1")
+    restored = Before.of(manifest(place)).subjects["resident"]
+    assert rows(place, manifest(place), "golden") == golden
+    assert restored.learned is None
+    back = run(place, "2026-06-30")
+    assert back["extents"]["fuse resident"] == Extent.WHOLE
+    assert back["outcomes"]["resident"] == {"opened": 0, "changed": 1, "closed": 0}
+    assert Path(place.home).is_dir()
