@@ -1,0 +1,386 @@
+"""Whose value counts: fusion beside plain majority, the best single source and TruthFinder.
+
+Runs on the real claims of book sellers (``fusion/book`` of the data folder), on claims made up
+with known errors and copiers, and on a sample city after a whole run; prints accuracy, the worst
+difference to majority, the share of the gap between majority and oracle that is closed, how far
+confidence is off (ECE, Brier, the curve), seconds and peak memory (of this process, DuckDB
+included, PostgreSQL and the departments' own processes not). Then the speed beside a bare weighted
+vote in DuckDB.
+
+    python -m bench.truth --data ../shared/data --entities 100000 --residents 20000
+"""
+
+from __future__ import annotations
+
+import argparse
+import html
+import re
+import resource
+import time
+import unicodedata
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+from ibis.backends.duckdb import Backend
+
+from bench.machine import Spent, describe, spent
+from bench.machine import show as show_table
+from bench.truth_city import Attribute, published, subjects
+from bench.worlds import WORLDS, make
+from catalog.subjects import Subject
+from core.engine import EngineLimits, connect
+from reconcile.fusion import fuse
+
+TODAY = date(2026, 1, 1)
+TITLE = {"zh": "值", "en": "value"}
+Floats = npt.NDArray[np.float64]
+Table = Mapping[str, Mapping[str, str]]  # entity → dataset → gist
+Answer = dict[str, str]  # entity → gist
+Decided = Callable[[Table], dict[str, tuple[str, float]]]
+
+
+@contextmanager
+def measured(name: str) -> Iterator[dict[str, float]]:
+    """Prints wall and processor seconds and the peak memory of the process so far."""
+    found: dict[str, float] = {}
+    before, begin = resource.getrusage(resource.RUSAGE_SELF), time.perf_counter()
+    yield found
+    after = resource.getrusage(resource.RUSAGE_SELF)
+    found["wall"] = time.perf_counter() - begin
+    found["cpu"] = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    peak = after.ru_maxrss / 1024
+    print(f"  {name:34} {found['wall']:6.2f} s, {found['cpu']:6.2f} cpu s, peak {peak:.0f} MiB")
+
+
+def majority(table: Table) -> Answer:
+    """The value most sources claim; of equals the first."""
+    return {entity: _vote(claims, lambda _: 1.0) for entity, claims in table.items()}
+
+
+def best_source(table: Table, truth: Answer) -> Answer:
+    """What the most accurate source says, found with the truth at hand; elsewhere majority."""
+    right: dict[str, list[int]] = {}
+    for entity, claims in table.items():
+        for dataset, gist in claims.items():
+            if entity in truth:
+                right.setdefault(dataset, []).append(gist == truth[entity])
+    enough = max(map(len, right.values())) * 0.3
+    scores = {d: sum(r) / len(r) for d, r in right.items() if len(r) >= enough}
+    best = max(sorted(scores), key=scores.__getitem__)
+    return {e: table[e].get(best, gist) for e, gist in majority(table).items()}
+
+
+def truth_finder(table: Table) -> Answer:
+    """TruthFinder (Yin, Han and Yu, 2008) without similarity of values."""
+    facts = sorted({(e, gist) for e, claims in table.items() for gist in claims.values()})
+    sources = sorted({dataset for claims in table.values() for dataset in claims})
+    fact_code = {fact: i for i, fact in enumerate(facts)}
+    source_code = {source: i for i, source in enumerate(sources)}
+    rows = [(fact_code[e, g], source_code[d]) for e, c in table.items() for d, g in c.items()]
+    fact, source = np.array(rows, dtype=np.intp).T
+    trust = np.full(len(sources), 0.9)
+    for _ in range(20):
+        score = np.bincount(fact, -np.log(1 - np.minimum(trust, 1 - 1e-9))[source], len(facts))
+        confidence = 1 / (1 + np.exp(-0.3 * score))
+        claims = np.bincount(source, minlength=len(sources))
+        trust = np.bincount(source, confidence[fact], len(sources)) / claims
+    weight = dict(zip(facts, score.tolist(), strict=True))
+    return {e: max(sorted(set(c.values())), key=lambda g: weight[e, g]) for e, c in table.items()}
+
+
+def ours(table: Table) -> dict[str, tuple[str, float]]:
+    """Fusion, from the claims to the golden values and how sure they are."""
+    rows = [(e, d, gist) for e, claims in table.items() for d, gist in claims.items()]
+    entity, dataset, gist = (pa.array(column, pa.string()) for column in zip(*rows, strict=True))
+    size = len(rows)
+    claims = pa.table(
+        {
+            "entity": entity,
+            "attribute": pa.array(["value"] * size),
+            "value": gist,
+            "gist": gist,
+            "dataset": dataset,
+            "record": entity,
+            "as_of": pa.nulls(size, pa.string()),
+        }
+    )
+    golden = fuse(connect(EngineLimits()), subject("value"), claims, TODAY).golden.to_pyarrow()
+    columns = (golden.column(name).to_pylist() for name in ("entity", "value", "confidence"))
+    return {entity: (value, sure) for entity, value, sure in zip(*columns, strict=True)}
+
+
+def subject(*attributes: str) -> Subject:
+    """A subject whose attributes are plain text."""
+    return Subject.model_validate(
+        {
+            "subject": "thing",
+            "title": TITLE,
+            "attributes": {name: {"title": TITLE, "element": "text"} for name in attributes},
+            "feeds": {},
+        }
+    )
+
+
+def _vote(claims: Mapping[str, str], weight: Callable[[str], float]) -> str:
+    score: dict[str, float] = {}
+    for dataset, gist in claims.items():
+        score[gist] = score.get(gist, 0.0) + weight(dataset)
+    return max(sorted(score), key=score.__getitem__)
+
+
+def accuracy(answer: Answer, truth: Answer) -> float:
+    """The share of known truths that ``answer`` hits."""
+    return sum(answer.get(entity) == value for entity, value in truth.items()) / len(truth)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How one set went. ``scores``: the accuracy by method; ``oracle``: how often anybody claims
+    the truth; ``sure`` and ``right``: per thing our confidence, and whether we are right.
+    """
+
+    scores: Mapping[str, float]
+    oracle: float
+    sure: Floats
+    right: Floats
+    spent: Spent
+
+    @property
+    def closed(self) -> float | None:
+        """The share of the gap between majority and oracle that is closed, if there is a gap."""
+        gap = self.oracle - self.scores["majority"]
+        return (self.scores["ours"] - self.scores["majority"]) / gap if gap > 0 else None
+
+
+def outcome(table: Table, truth: Answer, decided: Decided) -> Outcome:
+    """Every method on one set."""
+    with spent() as took:
+        found = decided(table)
+    ours = {entity: value for entity, (value, _) in found.items()}
+    answers = {
+        "majority": majority(table),
+        "best source": best_source(table, truth),
+        "truthfinder": truth_finder(table),
+        "ours": ours,
+    }
+    return Outcome(
+        {name: accuracy(answer, truth) for name, answer in answers.items()},
+        float(np.mean([truth[entity] in table.get(entity, {}).values() for entity in truth])),
+        np.array([found[entity][1] for entity in truth if entity in found]),
+        np.array([float(ours[entity] == truth[entity]) for entity in truth if entity in found]),
+        took,
+    )
+
+
+def calibration_error(sure: Floats, right: Floats) -> float:
+    """How far confidence lies off accuracy, on average over tenths of confidence."""
+    tenth = np.minimum((sure * 10).astype(int), 9)
+    return float(
+        sum(
+            abs(sure[tenth == i].mean() - right[tenth == i].mean()) * (tenth == i).mean()
+            for i in np.unique(tenth)
+        )
+    )
+
+
+HEADS = (
+    "", "majority", "best source", "truthfinder", "ours", "oracle", "worst", "closed", "ECE",
+    "Brier", "s", "MiB",
+)  # fmt: skip
+
+
+def row(name: str, outcomes: Sequence[Outcome]) -> list[str]:
+    """What stands under :data:`HEADS` for a set: means over its seeds, the worst difference to
+    majority and the highest peak.
+    """
+    mean = [np.mean([o.scores[m] for o in outcomes]) for m in outcomes[0].scores]
+    mean.append(np.mean([o.oracle for o in outcomes]))
+    sure, right = _pooled(outcomes)
+    worst = min(o.scores["ours"] - o.scores["majority"] for o in outcomes)
+    closed = [o.closed for o in outcomes if o.closed is not None]
+    peaks = [o.spent.peak for o in outcomes if o.spent.peak is not None]
+    return [
+        name,
+        *(f"{value:.3f}" for value in mean),
+        f"{worst:+.3f}",
+        f"{np.mean(closed):.2f}" if closed else "-",
+        f"{calibration_error(sure, right):.3f}",
+        f"{float(np.mean((sure - right) ** 2)):.3f}",
+        f"{np.mean([o.spent.seconds for o in outcomes]):.2f}",
+        f"{max(peaks):,.0f}" if peaks else "-",
+    ]
+
+
+def _pooled(outcomes: Sequence[Outcome]) -> tuple[Floats, Floats]:
+    sure, right = (
+        np.concatenate([getattr(o, part) for o in outcomes]) for part in ("sure", "right")
+    )
+    return sure, right
+
+
+def curve(outcomes: Sequence[Outcome]) -> None:
+    """Prints how often values of each tenth of confidence are right."""
+    sure, right = _pooled(outcomes)
+    tenth = np.minimum((sure * 10).astype(int), 9)
+    rows = []
+    for i in np.unique(tenth):
+        of = tenth == i
+        mean = (f"{part[of].mean():.3f}" for part in (sure, right))
+        rows.append([f"{i / 10:.1f}-{(i + 1) / 10:.1f}", f"{of.sum():,}", *mean])
+    show_table(["confidence", "values", "mean confidence", "share that is right"], rows)
+
+
+def made_up(size: int, seeds: int) -> None:
+    """Prints how every method does in every made-up world."""
+    print(f"made up: {size} things unless the world is small, mean of {seeds} seeds")
+    rows, everything = [], []
+    for name, world in WORLDS.items():
+        sets = [make(seed, size, world) for seed in range(seeds)]
+        outcomes = [outcome(table, truth, ours) for table, truth in sets]
+        rows.append(row(name, outcomes))
+        everything += outcomes
+    show_table(HEADS, rows)
+    curve(everything)
+
+
+def books(folder: Path) -> None:
+    """Prints how every method does on which authors sellers name for a book."""
+    table: dict[str, dict[str, str]] = {}
+    codes: dict[str, str] = {}
+    for line in (folder / "book.txt").read_text("utf-8", errors="replace").splitlines():
+        seller, isbn, _, names = line.split("\t")
+        gist = family_names(names)
+        if gist:
+            dataset = codes.setdefault(seller, f"seller.s{len(codes)}")
+            table.setdefault(isbn13(isbn), {}).setdefault(dataset, gist)
+    claims = sum(map(len, table.values()))
+    print(f"books: {claims} claims of {len(codes)} sellers on {len(table)}")
+    for name in ("golden", "silver"):
+        truth = {}
+        lines = (folder / f"book_{name}.txt").read_text("utf-8", errors="replace").splitlines()
+        for isbn, _, names in (line.partition("\t") for line in lines):
+            if names.strip() and isbn13(isbn) in table:
+                truth[isbn13(isbn)] = family_names(names)
+        found = outcome(table, truth, ours)
+        show_table(HEADS, [row(f"{name}, {len(truth)} known", [found])])
+        curve([found])
+
+
+def city(residents: int, seed: int) -> None:
+    """Prints how every method does in a sample city, after a whole run."""
+    with published(residents, seed) as (hub, truth, report, took):
+        fused = {name: state.entities for name, state in report.subjects.items()}
+        print(f"sample city: {residents:,} residents, seed {seed}; the whole run took {took}")
+        for name, attributes in subjects(hub, truth, report):
+            outcomes = {a.name: beside(a) for a in attributes}
+            seconds = report.seconds[f"fuse {name}"]
+            print(f"{name}: {fused[name]:,} entities, fused in {seconds:.1f} s")
+            rows = [row(attribute, [found])[:-2] for attribute, found in outcomes.items()]
+            show_table(HEADS[:-2], rows)
+            curve(list(outcomes.values()))
+
+
+def beside(attribute: Attribute) -> Outcome:
+    """Every method on the claims of a city's attribute; ours is what the run published."""
+    return outcome(attribute.claims, attribute.truth, lambda _: attribute.found)
+
+
+def isbn13(isbn: str) -> str:
+    """The first 12 digits of the long form, the same for both forms."""
+    return f"978{isbn[:9]}" if len(isbn.strip()) == 10 else isbn.strip()[:12]
+
+
+def family_names(text: str) -> str:
+    """The authors' family names, sorted: ``Knuth, Donald E.`` and ``D. Knuth`` are the same."""
+    folded = unicodedata.normalize("NFKD", html.unescape(text).lower())
+    plain = re.sub(
+        r"\([^)]*\)|\b(by|author|editor|edited|jr|sr|ph\.?d)\b|not available", " ", folded
+    )
+    found = set()
+    for part in re.split(r"[;/|&]|\band\b", plain):
+        pieces = [_words(piece) for piece in part.split(",") if _words(piece)]
+        if len(pieces) % 2 == 0 and all(len(piece) == 1 for piece in pieces[::2]):
+            found |= {piece[-1] for piece in pieces[::2]}
+        else:
+            found |= {piece[-1] for piece in pieces}
+    return " ".join(sorted(found))
+
+
+def _words(piece: str) -> list[str]:
+    return re.findall(r"[a-z]+", piece.replace("'", "").replace("-", ""))
+
+
+def speed(entities: int) -> None:
+    """Prints what fusion costs beside the barest weighted vote over the same claims."""
+    engine = connect(EngineLimits())
+    sources, attributes = 5, 4
+    made = make_claims(engine, entities, sources, attributes)
+    print(
+        f"speed: {entities} entities x {sources} sources x {attributes} attributes = {made} claims"
+    )
+    with measured("bare weighted vote") as bare:
+        engine.raw_sql(
+            """CREATE TEMP TABLE vote AS SELECT entity, attribute, arg_max(value, score) AS value
+            FROM (SELECT entity, attribute, value,
+                         sum(CASE dataset WHEN 'd1.t' THEN 3 ELSE 2 END) AS score
+                  FROM made GROUP BY ALL) GROUP BY ALL"""
+        )
+    names = tuple(f"a{i}" for i in range(attributes))
+    with measured("fuse") as decided:
+        fused = fuse(engine, subject(*names), engine.table("made"), TODAY)
+    with measured("golden table and conflicts told") as told:
+        rows = [
+            engine.create_table(f"told{i}", t)
+            for i, t in enumerate((fused.golden, fused.conflicts))
+        ]
+    counts = [engine.to_pyarrow(table.count()).as_py() for table in rows]
+    print(f"  {counts[0]} golden values, {counts[1]} conflicts")
+    for clock in ("wall", "cpu"):
+        ratio = (decided[clock] + told[clock]) / bare[clock]
+        print(
+            f"  {clock}: {decided[clock] / bare[clock]:.1f} x the bare vote, {ratio:.1f} x with telling"
+        )
+
+
+def make_claims(engine: Backend, entities: int, sources: int, attributes: int) -> int:
+    """Claims of which 3% are wrong, in the table ``made``; returns their number."""
+    engine.con.execute(
+        """CREATE TEMP TABLE made AS
+        SELECT 'r-' || substr(md5(i::VARCHAR), 1, 16) AS entity, 'a' || a AS attribute,
+               v AS value, v AS gist, 'd' || s || '.t' AS dataset, 'k' || i AS record,
+               (DATE '2020-01-01' + (hash(i, s) % 2000)::INTEGER)::VARCHAR AS as_of
+        FROM (SELECT *, CASE WHEN hash(i, s, a) % 100 < 3 THEN 'wrong' || hash(i, s, a, 1) % 1000
+                             ELSE 'value' || hash(i, a) % 100000 END AS v
+              FROM range($1) e(i), range($2) b(s), range($3) c(a))""",
+        [entities, sources, attributes],
+    )
+    return entities * sources * attributes
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--data", type=Path, default=Path("../shared/data"))
+    options.add_argument("--entities", type=int, default=100_000)
+    options.add_argument("--things", type=int, default=1000)
+    options.add_argument("--seeds", type=int, default=3)
+    options.add_argument("--residents", type=int, default=2000, help="of the sample city")
+    options.add_argument("--seed", type=int, default=7, help="of the sample city")
+    given = options.parse_args()
+    print(describe())
+    if (given.data / "fusion" / "book").is_dir():
+        books(given.data / "fusion" / "book")
+    else:
+        print(f"books: skipped, {given.data}/fusion/book is absent")
+    made_up(given.things, given.seeds)
+    city(given.residents, given.seed)
+    speed(given.entities)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,100 @@
+"""Made-up worlds of claims whose truth is known: sources of differing quality, copiers, long
+tails, values that are hard to get right, and little data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+Table = dict[str, dict[str, str]]  # entity → dataset → value
+Answer = dict[str, str]  # entity → value
+
+
+@dataclass(frozen=True)
+class Source:
+    """How a made-up source behaves: how often it is right by itself, how often it knows a thing,
+    and which source (by place) it copies how often.
+    """
+
+    right: float
+    knows: float = 0.8
+    copies: int | None = None
+    rate: float = 0.9
+
+
+@dataclass(frozen=True)
+class World:
+    """``wrong`` values beside the truth, of which ``popular`` of all errors fall on the first;
+    ``hard``: the share of things about which everybody errs ``harder`` times as often; ``size``:
+    how many things there are (0: as many as asked for).
+    """
+
+    sources: tuple[Source, ...]
+    wrong: int = 10
+    popular: float = 0.0
+    hard: float = 0.0
+    harder: float = 2.5
+    size: int = 0
+
+
+def _many(*rights: float, knows: float = 0.8) -> tuple[Source, ...]:
+    return tuple(Source(right, knows) for right in rights)
+
+
+_MIXED = _many(0.95, 0.9, 0.6, 0.6, 0.55, 0.5)
+_THREE_COPIES = (*_many(0.9, 0.85, 0.85, 0.6), *(Source(0.6, copies=3),) * 2)
+_BLOC = (*_many(0.8, 0.8, 0.8, 0.8, 0.6), *(Source(0.6, copies=4),) * 4)
+_TAIL = (*_many(0.9, 0.8), *(Source(0.4 + 0.5 * (i % 7) / 6, 0.04) for i in range(60)))
+_SKEWED = tuple(Source(r, k) for r, k in zip((0.9, 0.6, 0.8, 0.7, 0.95), (1, 0.9, 0.3, 0.2, 0.1)))  # noqa: B905
+
+WORLDS: Mapping[str, World] = {
+    "eight alike": World(_many(*[0.85] * 8)),
+    "four alike": World(_many(*[0.9] * 4)),
+    "differing quality": World(_MIXED),
+    "differing, yes or no": World(_MIXED, wrong=1),
+    "two good, five poor": World(_many(0.97, 0.95, *[0.6] * 5)),
+    "three copies": World(_THREE_COPIES),
+    "copies outvote": World(_BLOC),
+    "copies, yes or no": World(_BLOC, wrong=1),
+    "copying half": World((*_many(0.9, 0.8, 0.7), *(Source(0.8, copies=2, rate=0.5),) * 2)),
+    "three, one copies": World((*_many(0.9, 0.75), Source(0.75, copies=1))),
+    "three, one good": World(_many(0.97, 0.7, 0.7)),
+    "two sources": World(_many(0.95, 0.7)),
+    "long tail": World(_TAIL),
+    "skewed coverage": World(_SKEWED),
+    "one popular error": World(_MIXED, popular=0.6),
+    "hard things": World(_MIXED, hard=0.2),
+    "alike, hard things": World(_many(*[0.88] * 6), hard=0.2, popular=0.5),
+    "one liar": World(_many(0.9, 0.85, 0.8, 0.8, 0.1)),
+    "few things": World(_MIXED, size=40),
+    "few things, copies": World(_THREE_COPIES, size=40),
+    "few things, bloc": World(_BLOC, size=40),
+    "few things, yes or no": World(_MIXED, wrong=1, size=40),
+    "few, three sources": World(_many(0.9, 0.8, 0.7), size=30),
+}
+
+
+def make(seed: int, size: int, world: World) -> tuple[Table, Answer]:
+    """Claims, and the truth of whatever anybody claims. Names of values are shuffled, so that no
+    tie is broken in favour of the truth.
+    """
+    chance = np.random.default_rng(seed)
+    size = world.size or size
+    odds = np.where(chance.random(size) < world.hard, world.harder, 1.0)
+    told = np.zeros((len(world.sources), size), np.intp)
+    for i, source in enumerate(world.sources):
+        right = chance.random(size) >= (1 - source.right) * odds
+        wrong = chance.integers(1, world.wrong + 1, size)
+        wrong = np.where(chance.random(size) < world.popular, 1, wrong)
+        told[i] = np.where(right, 0, wrong)
+        if source.copies is not None:
+            told[i] = np.where(chance.random(size) < source.rate, told[source.copies], told[i])
+    known = np.array([chance.random(size) < source.knows for source in world.sources])
+    names = chance.permuted(np.tile(np.arange(world.wrong + 1), (size, 1)), axis=1)
+    table: Table = {}
+    for s, i in zip(*np.nonzero(known), strict=True):
+        table.setdefault(f"e{i:06}", {})[f"d{s}.t"] = f"v{names[i, told[s, i]]}"
+    return table, {entity: f"v{names[int(entity[1:]), 0]}" for entity in table}
