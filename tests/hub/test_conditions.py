@@ -18,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
 
-from core.clock import FixedClock
+from core.clock import Clock, FixedClock, SystemClock
 from core.yamlfile import InvalidFiles
 from hub import folder
 from hub.app import Hub, apply_documents
@@ -32,6 +32,7 @@ from tests.hub import village
 from tests.hub.conftest import Place, copied, serving
 
 NOW = datetime(2026, 11, 24, 2, tzinfo=UTC)
+CLOCK = FixedClock(NOW)
 FIRST, SECOND, THIRD = (person[0] for person in village.PEOPLE)
 PATH = "/v1/subjects/resident/query"
 PURPOSES = ("visit", "near", "far", "filed", "own", "twice", "counted", "formed", "data_governance")
@@ -117,9 +118,9 @@ def workspace(made: Path) -> Path:
 
 
 @contextmanager
-def opened(town: Hub, proxies: str | None = None) -> Iterator[Town]:
+def opened(town: Hub, proxies: str | None = None, clock: Clock = CLOCK) -> Iterator[Town]:
     own = town.settings.model_copy(update={"trusted_proxies": proxies})
-    hub = replace(town, clock=FixedClock(NOW), settings=own)
+    hub = replace(town, clock=clock, settings=own)
     with serving(hub) as address, httpx.Client(base_url=address, timeout=30) as client:
         yield Town(hub, client)
 
@@ -440,7 +441,9 @@ def test_cases_and_approvals_on_the_command_line(place: Town, tmp_path: Path) ->
     assert "C-7 is open, about 1 named" in told
     assert "1 resident" in line.succeed("cases", "list", *asked)
     assert "C-7 is closed" in line.succeed("cases", "close", *asked)
-    place.query("worker-1/li", "twice")
+    # The command line goes by the day it is, and a request waits for some days only.
+    with opened(place.hub, clock=SystemClock()) as today:
+        today.query("worker-1/li", "twice")
     second = ("--as", "worker-2", "--person", "wang", "--purpose", "twice", "--case", "C-1")
     assert "name=reveal" in line.succeed("approvals", "list", *second)
     assert "1 is approved" in line.succeed("approvals", "approve", "1", *second)
