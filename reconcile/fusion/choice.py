@@ -55,7 +55,7 @@ class Chosen:
 
 def choose(camps: Camps, explanations: Sequence[Explanation]) -> Chosen:
     """What to decide by, for each attribute; the first explanation is the plainest."""
-    weight = _weights(camps, _distinct(camps, explanations))
+    weight = _weights(camps, explanations)
     by_source = weight[:, camps.attribute]
     reliability = np.sum(
         [w * e.learned.reliability for w, e in zip(by_source, explanations, strict=True)], axis=0
@@ -96,11 +96,10 @@ def _pick(one: Votes, other: Votes, where: npt.NDArray[np.bool_]) -> Votes:
     )
 
 
-def _distinct(camps: Camps, explanations: Sequence[Explanation]) -> Floats:
-    """Explanation × attribute: its worth; of those with the same families only the best has any,
+def _distinct(camps: Camps, explanations: Sequence[Explanation], worth: Floats) -> Floats:
+    """``worth`` (explanation × attribute); of those with the same families only the best has any,
     lest what is found often counts more.
     """
-    worth = np.array([e.worth for e in explanations])
     families = [roots(e.learned.parent) for e in explanations]
     for attribute in range(camps.attributes):
         of = camps.attribute == attribute
@@ -116,10 +115,14 @@ def _distinct(camps: Camps, explanations: Sequence[Explanation]) -> Floats:
     return worth
 
 
-def _weights(camps: Camps, worth: Floats) -> Floats:
-    """Explanation × attribute: the share of belief."""
+def _weights(camps: Camps, explanations: Sequence[Explanation]) -> Floats:
+    """Explanation × attribute: the share of belief. Evidence is coarsened, what is plausible
+    beforehand is not.
+    """
     things = np.bincount(camps.item_attribute, camps.count, camps.attributes)
-    odds = np.exp((worth - worth.max(axis=0)) / (1 + things / EVIDENCE))
+    evidence = np.array([e.worth for e in explanations]) / (1 + things / EVIDENCE)
+    worth = _distinct(camps, explanations, evidence + np.array([e.prior for e in explanations]))
+    odds = np.exp(worth - worth.max(axis=0))
     return np.asarray(odds / odds.sum(axis=0))
 
 

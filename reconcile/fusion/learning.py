@@ -48,6 +48,11 @@ class Learned:
     rate: Floats
     rivals: Floats
 
+    @property
+    def copies(self) -> npt.NDArray[np.bool_]:
+        """Per source, whether it copies."""
+        return np.asarray(self.parent != np.arange(len(self.parent)))
+
     def choose(self, other: Learned, where: npt.NDArray[np.bool_]) -> Learned:
         """``other`` for the sources ``where`` says so, else this."""
         return Learned(
@@ -58,12 +63,14 @@ class Learned:
 @dataclass(frozen=True)
 class Explanation:
     """One way to explain the claims: what it says of the sources, how likely it makes each camp
-    (``truth``), and how well it explains the claims of each attribute (``worth``, nats).
+    (``truth``), how well it explains the claims of each attribute (``worth``, nats), and how
+    plausible what it supposes is beforehand (``prior``, nats).
     """
 
     learned: Learned
     truth: Floats
     worth: Floats
+    prior: Floats
 
 
 def explain(camps: Camps) -> list[Explanation]:
@@ -120,7 +127,8 @@ class _Learner:
                 belief = self._rewire(belief, truth)
         truth, likelihood = self._truth(belief)
         learned = self._sum_up(belief)
-        return Explanation(learned, truth, likelihood - self._complexity(learned, way))
+        worth = likelihood - self._complexity(learned, way)
+        return Explanation(learned, truth, worth, self._plausibility(learned))
 
     def _level(self, belief: _Belief) -> _Belief:
         """All sources of an attribute as reliable as their claims are on average."""
@@ -133,7 +141,7 @@ class _Learner:
 
     def _complexity(self, learned: Learned, way: _Way) -> Floats:
         """Per attribute, by how many nats an explanation must be better for what it supposes:
-        reliabilities far from the usual, each learned from so many claims, and each copier.
+        reliabilities far from the usual, and what was learned from so many claims.
         """
         camps = self.camps
         claims = camps.by_source(camps.row_count)
@@ -143,13 +151,19 @@ class _Learner:
         )
         learning = np.log1p(claims / ATTRIBUTE_PRIOR) / 2
         sources = np.bincount(camps.attribute, minlength=camps.attributes)
-        copies = learned.parent != np.arange(len(a))
-        copying = np.log(np.maximum(claims, 1)) / 2 + np.log(sources[camps.attribute] / COPY_CHANCE)
+        copying = np.log(np.maximum(claims, 1)) / 2 * learned.copies
         cost = learning - usual
         if way.alike:
             cost = cost / np.maximum(sources[camps.attribute], 1)
-        total = np.bincount(camps.attribute, cost + copies * copying, camps.attributes)
+        total = np.bincount(camps.attribute, cost + copying, camps.attributes)
         return total.astype(np.float64)
+
+    def _plausibility(self, learned: Learned) -> Floats:
+        """Per attribute: each copier is as unlikely as copying is, and copies one of so many."""
+        camps = self.camps
+        sources = np.bincount(camps.attribute, minlength=camps.attributes)
+        each = np.log(COPY_CHANCE / sources[camps.attribute]) * learned.copies
+        return np.bincount(camps.attribute, each, camps.attributes).astype(np.float64)
 
     def _rows(self, belief: _Belief) -> tuple[Floats, Floats, Floats]:
         """Per row: how likely its claim is if its camp is right, and if it is wrong; and the rate
@@ -164,7 +178,9 @@ class _Learner:
         source = camps.row_source
         skill = np.where(copier, belief.alone[source], belief.reliability[source])
         right = same + (1 - rate) * skill
-        wrong = same + (1 - rate) * (1 - skill) / belief.rivals[source]
+        # An item shows at least as many mistakes as it has camps beside the true one.
+        rivals = np.maximum(belief.rivals[source], camps.item_camps[camps.row_item] - 1)
+        wrong = same + (1 - rate) * (1 - skill) / rivals
         return right, wrong, same
 
     def _truth(self, belief: _Belief) -> tuple[Floats, Floats]:

@@ -21,6 +21,7 @@ ENGINE = engine()
 SIZE = 1000
 SEEDS = 5
 WRONG = 10
+POPULAR = 0.6
 
 
 @dataclass(frozen=True)
@@ -35,20 +36,26 @@ GOOD_AND_POOR = tuple(Source(right) for right in (0.95, 0.9, 0.6, 0.6, 0.55, 0.5
 COPIES = (Source(0.9), Source(0.85), Source(0.85), Source(0.6), Source(0.6, 3), Source(0.6, 3))
 BLOC = (*[Source(0.8)] * 4, Source(0.6), *[Source(0.6, 4)] * 4)
 ALIKE = (Source(0.85),) * 6
+MIXED = tuple(Source(right) for right in (0.9, 0.8, 0.7, 0.7, 0.6))
 
 World = dict[str, dict[str, str]]  # entity → dataset → value; the truth is "0" in disguise
 
 
-def make(seed: int, sources: tuple[Source, ...]) -> tuple[World, dict[str, str]]:
+def make(
+    seed: int, sources: tuple[Source, ...], values: int = WRONG, popular: float = 0.0
+) -> tuple[World, dict[str, str]]:
+    """``values`` wrong ones beside the truth, of which ``popular`` of all mistakes fall on one."""
     chance = np.random.default_rng(seed)
     says: list[np.ndarray] = []
     for source in sources:
-        wrong = chance.integers(1, WRONG + 1, SIZE)
+        wrong = chance.integers(1, values + 1, SIZE)
+        if popular:
+            wrong = np.where(chance.random(SIZE) < popular, 1, wrong)
         own = np.where(chance.random(SIZE) < source.right, 0, wrong)
         if source.copies is not None:
             own = np.where(chance.random(SIZE) < 0.9, says[source.copies], own)
         says.append(own)
-    disguise = np.array([chance.permutation(WRONG + 1) for _ in range(SIZE)])
+    disguise = np.array([chance.permutation(values + 1) for _ in range(SIZE)])
     world: World = {}
     for i in range(SIZE):
         for s in np.flatnonzero(chance.random(len(sources)) < 0.8):
@@ -70,17 +77,19 @@ def accuracy(answer: Mapping[str, str], truth: Mapping[str, str]) -> float:
     return sum(answer[entity] == value for entity, value in truth.items()) / len(truth)
 
 
-def scores(sources: tuple[Source, ...]) -> list[tuple[float, ...]]:
+def scores(
+    sources: tuple[Source, ...], values: int = WRONG, popular: float = 0.0
+) -> list[tuple[float, ...]]:
     """Per seed the accuracy of majority, of fusion, and of a vote that knows who is how good and
     who copies. Each seed is an attribute, so that all are fused in one go.
     """
 
     def known(dataset: str) -> float:
         source = sources[int(dataset[1:-2])]
-        odds = WRONG * source.right / (1 - source.right)
+        odds = values * source.right / (1 - source.right)
         return 0.01 if source.copies is not None else log(odds)
 
-    worlds = {f"x{seed}": make(seed, sources) for seed in range(SEEDS)}
+    worlds = {f"x{seed}": make(seed, sources, values, popular) for seed in range(SEEDS)}
     rows = [claim for name, (world, _) in worlds.items() for claim in told(name, world)]
     decided = golden(fused(subject({name: {} for name in worlds}), table(rows), ENGINE))
     found = []
@@ -101,6 +110,12 @@ def told(attribute: str, world: World) -> list[Claim]:
 )
 def test_where_sources_differ_or_copy_fusion_beats_majority(sources: tuple[Source, ...]) -> None:
     for majority, ours, oracle in scores(sources):
+        assert ours >= majority + (oracle - majority) / 3
+
+
+@pytest.mark.parametrize(("values", "popular"), [(WRONG, POPULAR), (2, 0.0)])
+def test_mistakes_that_fall_together_are_not_taken_for_copies(values: int, popular: float) -> None:
+    for majority, ours, oracle in scores(MIXED, values, popular):
         assert ours >= majority + (oracle - majority) / 3
 
 
