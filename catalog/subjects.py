@@ -24,7 +24,7 @@ class Attribute(Model):
     lookup: bool = False
     designated: str | None = None
     fresh_days: int | None = Field(default=None, gt=0)
-    half_life_days: int = Field(default=1825, gt=0)
+    half_life_days: int = Field(default=7300, gt=0)
     group: str | None = None
 
 

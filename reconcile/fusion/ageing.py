@@ -4,20 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date
+from math import inf, log
 
 import ibis
 import ibis.expr.types as ir
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 from ibis.backends import BaseBackend
 
 from reconcile.fusion.ground import Ground
 
 BINS = 8  # of time between two claims, for each doubling of it
 EVIDENCE = 500.0  # pairs that count, however many there are
-SPREAD = 0.7  # nats by which half-lives typically lie off what is configured
+SPREAD = 1.0  # nats by which half-lives typically lie off what is configured
 ERRORS = np.linspace(0.0, 0.6, 61)  # shares of claims that differ whatever their days are
-REACH = np.linspace(-2.5, 2.5, 101)  # nats around the configured half-life that are looked at
+PARTS = 1_000_000  # of a recency, as whole numbers are summed
+LEAST = 0.01  # recency on average
+REACH = np.linspace(-3.5, 3.5, 141)  # nats around the configured half-life that are looked at
 
 Floats = npt.NDArray[np.float64]
 
@@ -79,13 +83,23 @@ def _half_life(usual: float, pairs: list[tuple[float, int, int]]) -> float:
 def undated(
     engine: BaseBackend, ground: Ground, halves: Mapping[str, float], today: date
 ) -> dict[str, float]:
-    """Attribute → the recency of a claim without a date: that of one of average age."""
+    """Attribute → the recency of a claim without a date: what dated ones have on average."""
     dated = ground.sample.filter(ground.sample.day > 0)
-    ages = dated.group_by("item").agg(age=age_in_days(dated.day, today).sum(), claims=dated.count())
+    decay = pa.table(
+        {
+            "item": pa.array(range(len(ground.attributes)), pa.int16()),
+            "decay": pa.array([-log(2) / halves.get(n, inf) for n in ground.attributes]),
+        }
+    )
+    rows = dated.inner_join(ibis.memtable(decay), "item")
+    recency = (age_in_days(rows.day, today) * rows.decay).exp()
+    # Whole numbers, so that no order matters.
+    parts = (recency * PARTS).round().cast("int64")
     found = {}
-    for row in engine.to_pyarrow(ages).to_pylist():
-        name = ground.attributes[row["item"]]
-        found[name] = round(0.5 ** (int(row["age"]) / row["claims"] / halves[name]), 6)
+    totals = rows.group_by("item").agg(total=parts.sum(), claims=rows.count())
+    for row in engine.to_pyarrow(totals).to_pylist():
+        mean = int(row["total"]) / row["claims"] / PARTS
+        found[ground.attributes[row["item"]]] = max(round(mean, 6), LEAST)
     return found
 
 

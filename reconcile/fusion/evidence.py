@@ -14,6 +14,7 @@ from ibis.backends import BaseBackend
 
 from reconcile.fusion.ageing import age_in_days, half_lives, undated
 from reconcile.fusion.camps import NOBODY, OPEN, Pattern
+from reconcile.fusion.choice import LEAST_VOTE
 from reconcile.fusion.codes import keep
 from reconcile.fusion.ground import KEY, Ground
 from reconcile.fusion.likeness import AMOUNTS
@@ -24,6 +25,7 @@ MOST_RIVALS = 10.0  # a first guess at wrong values is not higher
 LAST_PLACE = 0xFFFF  # of a dataset; earlier names have higher places
 LONGEST = 0xFFFF  # longer texts count as equally complete
 DAY_BITS = 22  # hold every day of the years 1 to 9999
+LEAST_RIGHT = 1e-9  # a chance that has a logarithm
 WORD = 62  # sources of an attribute that one whole number tells apart
 
 
@@ -103,6 +105,8 @@ def weigh(claims: ir.Table, ground: Ground, trust: Sequence[Trust], today: date)
     rows = claims.inner_join(ibis.memtable(_weights(ground, trust)), "source")
     age = age_in_days(rows.day, today)
     recency = ibis.ifelse(rows.day > 0, (age * rows.decay).exp(), rows.undated)
+    right = ibis.greatest(rows.current * recency, LEAST_RIGHT)
+    vote = ibis.greatest((rows.rivals * right / (1 - right)).ln(), LEAST_VOTE)
     designated = rows.fresh_days.notnull()
     timely = is_timely(rows.day, rows.fresh_days, today)
     length = ibis.least(ibis.coalesce(rows.spelling, rows.gist).length(), LONGEST).cast("int64")
@@ -117,8 +121,8 @@ def weigh(claims: ir.Table, ground: Ground, trust: Sequence[Trust], today: date)
         "place",
         "family",
         *bits(ground),
-        own=(rows.own_vote * recency * UNIT).floor().cast("float64"),
-        common=(rows.common_vote * recency * UNIT).floor().cast("float64"),
+        own=(vote * rows.own_share * UNIT).floor().cast("float64"),
+        common=(vote * (1 - rows.own_share) * UNIT).floor().cast("float64"),
         rank=(complete * (1 << DAY_BITS) + rows.day) * (LAST_PLACE + 1) + rows.place,
         fresh=(designated & timely).cast("int8"),
         stale=(designated & ~timely).cast("int8"),
@@ -166,8 +170,9 @@ def _weights(ground: Ground, trust: Sequence[Trust]) -> pa.Table:
         rows.append(
             {
                 "source": source,
-                "own_vote": t.vote * t.own,
-                "common_vote": t.vote * (1 - t.own),
+                "current": t.current,
+                "rivals": t.rivals,
+                "own_share": t.own,
                 "family": numbers[t.attribute, t.family] if t.family else -1,
                 "place": LAST_PLACE - ground.datasets.index(t.dataset),
                 "decay": -log(2) / (t.half_life_days or attribute.half_life_days),
@@ -180,8 +185,9 @@ def _weights(ground: Ground, trust: Sequence[Trust]) -> pa.Table:
     schema = pa.schema(
         {
             "source": pa.int32(),
-            "own_vote": pa.float64(),
-            "common_vote": pa.float64(),
+            "current": pa.float64(),
+            "rivals": pa.float64(),
+            "own_share": pa.float64(),
             "family": pa.int16(),
             "place": pa.int64(),
             "decay": pa.float64(),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from math import log
+from math import exp, log
 
 import numpy as np
 import pyarrow as pa
@@ -20,7 +20,7 @@ FEW_RIVALS = 1.0  # of an attribute that nothing is known of
 class Trust:
     """What is believed of ``dataset`` about ``attribute``.
 
-    ``vote``: the log-odds (nats) its claim adds for a value. ``own``: the share of the vote that
+    ``vote``: the log-odds (nats) its claim of average age adds for a value. ``own``: the share of the vote that
     counts beside other members of its ``family``, sources that repeat each other's mistakes and
     have the rest of their vote in common. ``copies_from``: the source it seems to repeat, the
     less reliable of two being taken for the copier.
@@ -43,6 +43,14 @@ class Trust:
     slope: float = 1.0
     half_life_days: float | None = None
     undated: float = 1.0
+
+    @property
+    def current(self) -> float:
+        """How likely a claim of today is right: ``vote`` is that of a claim of average age, and
+        what has changed since is wrong now.
+        """
+        on_average = 1 / (1 + self.rivals * exp(-self.vote))
+        return min(on_average / self.undated, HIGHEST)
 
 
 _TYPES = {"str": pa.string(), "str | None": pa.string()}

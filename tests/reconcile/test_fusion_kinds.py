@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+from math import log
+
 import numpy as np
 import pyarrow as pa
 import pytest
 
-from reconcile.fusion import claims
+from reconcile.fusion import claims, fuse
+from reconcile.fusion.trust import Trust, report
 from tests.reconcile.fusing import (
+    TODAY,
     Claim,
     conflicts,
     engine,
@@ -72,3 +77,28 @@ def test_how_fast_values_change_is_learned(half_life: float) -> None:
         fused(about, table(changing(half_life)), ENGINE).sources["half_life_days"].to_pylist()
     )
     assert abs(np.log(learned / half_life)) < abs(np.log(800 / half_life)) / 2
+
+
+@pytest.mark.parametrize(("age", "counts"), [(100, "old"), (1000, "new")])
+def test_three_claims_that_are_likely_outdated_do_not_outvote_one_of_today(
+    age: int, counts: str
+) -> None:
+    datasets = [f"s{place}.t" for place in range(4)]
+    # One in five claims of today is wrong; of those 1000 days old, three in five.
+    trust = [Trust("x", dataset, 0.8, log(4), 1.0, half_life_days=1000) for dataset in datasets]
+    then = (TODAY - timedelta(days=age)).isoformat()
+    rows: list[Claim] = [("E1", "x", dataset, "old", then) for dataset in datasets[1:]]
+    rows.append(("E1", "x", datasets[0], "new", TODAY.isoformat()))
+    found = fuse(ENGINE, subject({"x": {}}), table(rows), TODAY, sources=report(trust))
+    assert golden(found)["E1", "x"]["value"] == counts
+
+
+def test_a_claim_without_a_date_counts_like_one_of_average_age() -> None:
+    trust = Trust("x", "a.t", 0.8, log(4), 1.0, half_life_days=1000, undated=0.5**0.2)
+    average = (TODAY - timedelta(days=200)).isoformat()
+    sure = []
+    for day in (None, average):
+        rows: list[Claim] = [("E1", "x", "a.t", "v", day)]
+        found = fuse(ENGINE, subject({"x": {}}), table(rows), TODAY, sources=report([trust]))
+        sure.append(golden(found)["E1", "x"]["confidence"])
+    assert sure == [pytest.approx(0.8, abs=1e-3)] * 2
