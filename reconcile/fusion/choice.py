@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from reconcile.fusion.camps import Camps, Floats, Indices, roots
-from reconcile.fusion.learning import Explanation, Learned
+from reconcile.fusion.learning import COPY_CHANCE, COPY_MOST, Explanation, Learned
 
 EVIDENCE = 500.0  # things, however many there are
 RISK = 0.2  # that an explanation decides worse than the majority, at most
@@ -116,14 +116,39 @@ def _distinct(camps: Camps, explanations: Sequence[Explanation], worth: Floats) 
 
 
 def _weights(camps: Camps, explanations: Sequence[Explanation]) -> Floats:
-    """Explanation × attribute: the share of belief. Evidence is coarsened, what is plausible
-    beforehand is not.
+    """Explanation × attribute: the share of belief. Evidence is coarsened, and what is plausible
+    beforehand less so: with much evidence, it is what keeps mistakes of the model from being
+    explained by copies.
     """
     things = np.bincount(camps.item_attribute, camps.count, camps.attributes)
-    evidence = np.array([e.worth for e in explanations]) / (1 + things / EVIDENCE)
-    worth = _distinct(camps, explanations, evidence + np.array([e.prior for e in explanations]))
+    coarse = 1 + things / EVIDENCE
+    evidence = np.array([e.worth / coarse + e.prior / np.sqrt(coarse) for e in explanations])
+    worth = _distinct(camps, explanations, evidence)
+    return _shares(worth + _elsewhere(camps, explanations, _shares(worth)))
+
+
+def _shares(worth: Floats) -> Floats:
     odds = np.exp(worth - worth.max(axis=0))
     return np.asarray(odds / odds.sum(axis=0))
+
+
+def _elsewhere(camps: Camps, explanations: Sequence[Explanation], weight: Floats) -> Floats:
+    """Explanation × attribute: by how many nats it is more plausible than by itself, since who
+    copies whom in one attribute likely does so in others: registers are copied, not columns.
+    """
+    related = np.array([camps.related(e.learned.parent) for e in explanations])
+    attribute = camps.attribute[camps.pair_one]
+    datasets = camps.dataset[camps.pair_one] * len(camps.sources) + camps.dataset[camps.pair_other]
+    _, pair = np.unique(datasets, return_inverse=True)
+    belief = (weight[:, attribute] * related).sum(axis=0)
+    others = np.bincount(pair, minlength=len(pair))[pair] - 1
+    seen = np.bincount(pair, belief, len(pair))[pair] - belief
+    chance = np.clip((COPY_CHANCE + seen) / (1 + others), COPY_CHANCE / 2, COPY_MOST)
+    more = np.where(related, np.log(chance / COPY_CHANCE), np.log((1 - chance) / (1 - COPY_CHANCE)))
+    more = np.where(others > 0, more, 0.0)
+    found = np.zeros((len(explanations), camps.attributes))
+    np.add.at(found.T, attribute, more.T)
+    return found
 
 
 def _log_odds(reliability: Floats, rivals: Floats) -> Floats:

@@ -135,6 +135,21 @@ def test_the_report_ranks_sources_and_names_copiers() -> None:
     assert copied.keys() | set(copied.values()) <= bloc
 
 
+def test_who_copies_is_known_by_other_attributes() -> None:
+    sources = (Source(0.9), Source(0.75), Source(0.75, 1), Source(0.85), Source(0.8))
+    # Of three sources alone, two that agree may be right or copies; the claims do not tell.
+    world, truth = make(50, sources[:3])
+    rows = told("y", world)
+    names = [f"x{seed}" for seed in range(4)]
+    right = []
+    for others in ([], names):
+        told_of = [claim for n in others for claim in told(n, make(int(n[1:]), sources)[0])]
+        about = subject({name: {} for name in ["y", *others]})
+        decided = golden(fused(about, table([*rows, *told_of]), ENGINE))
+        right.append(accuracy({e: decided[e, "y"]["value"] for e in world}, truth))
+    assert right[1] > right[0] + 0.04
+
+
 def test_sources_that_never_differ_are_right_rather_than_copies() -> None:
     names = tuple(f"s{i}.t" for i in range(6))
     patterns = [Pattern("x", (names,), 5000), Pattern("x", (names[:3],), 500)]
