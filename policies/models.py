@@ -247,7 +247,8 @@ class Known:
 class Line:
     """One policy line as Casbin reads it, with the days on which it is in force (both included;
     None: no bound). ``id`` says where it comes from; ``conditions``: their canonical text, which
-    only permissions have.
+    only permissions have. ``counter``: what its quota, if it has one, is counted under: a digest of
+    what the rule or agreement says, wherever that stands.
     """
 
     id: str
@@ -261,6 +262,7 @@ class Line:
     valid_from: date | None = None
     valid_to: date | None = None
     conditions: str = NONE
+    counter: str = ""
 
 
 class Index:
@@ -298,6 +300,11 @@ class PolicySet:
     def index(self) -> Index:
         """The lines by what they are about."""
         return Index(self.lines)
+
+    @cached_property
+    def counters(self) -> Mapping[str, str]:
+        """Id of a line with a quota → what that is counted under."""
+        return {line.id: line.counter for line in self.lines if line.counter}
 
     @cached_property
     def _outsides(self) -> frozenset[str]:
