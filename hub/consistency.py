@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from catalog.contracts import Contract
 from catalog.standards import elements
 from catalog.subjects import Subject
-from hub.checks.definition import Check
+from hub.checks.definition import Check, chosen_by
 from hub.workspace import Workspace
 from reconcile.quality import check_rules
 from reconcile.releases import is_sealed
@@ -23,6 +23,8 @@ def mistakes(workspace: Workspace) -> Iterator[Mistake]:
         if contract.department not in workspace.departments:
             rule = f"there is no department {contract.department!r}"
             yield "contract", dataset, ["customProperties"], rule
+        for name in sorted(contract.named_checks - workspace.checks.keys()):
+            yield "contract", dataset, ["customProperties"], f"there is no check {name!r}"
         broken = check_rules(contract)
         for rule in broken:
             yield "contract", dataset, ["schema"], rule
@@ -103,12 +105,14 @@ def _check_mistakes(workspace: Workspace, check: Check) -> Iterator[Mistake]:
         ("ask",): _unknown(workspace, check.subject, [check.ask])
         or _unsearchable(workspace, check.subject, check.ask),
         ("members",): _unknown(workspace, members.subject, [members.by, check.authorisation]),
+        ("members", "where"): _unknown(workspace, members.subject, chosen_by(members.where)),
         ("members", "by"): _unsearchable(workspace, members.subject, members.by),
         ("authorisation",): _undated(workspace, members.subject, check.authorisation),
     }
     for name, fact in check.facts.items():
         of = members.subject if fact.of == "members" else fact.of
         asked["facts", name] = _unknown(workspace, of, [fact.match, fact.attribute])
+        asked["facts", name, "where"] = _unknown(workspace, of, chosen_by(fact.where))
         asked["facts", name, "key"] = _unknown(workspace, members.subject, [fact.key])
         if fact.match is not None:
             asked["facts", name, "match"] = _unsearchable(workspace, of, fact.match)

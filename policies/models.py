@@ -220,14 +220,14 @@ class Known:
     """What policies may speak of: all that is registered elsewhere.
 
     ``contracts``: dataset → contract, from which the sharing attributes come.
-    ``checks``: names of the registered checks.
+    ``checks``: names of the registered checks → the attributes (subject, attribute) they read.
     """
 
     subjects: Mapping[str, Subject]
     regions: Regions
     departments: frozenset[str]
     contracts: Mapping[str, Contract]
-    checks: frozenset[str] = frozenset()
+    checks: Mapping[str, frozenset[tuple[str, str]]] = field(default_factory=dict)
     elements: Mapping[str, Element] = field(default_factory=elements)
 
     def masks(self, subject: str, attribute: str) -> Offered:

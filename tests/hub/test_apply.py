@@ -51,6 +51,12 @@ def test_changes_and_retirements_are_told(place: Place) -> None:
         ("checks/grown_up.yaml", "ask: resident_id", "ask: mobile", "sealed"),
         (
             "checks/grown_up.yaml",
+            "by: resident_id",
+            "by: resident_id\n  where: item.shoe == '1'",
+            "no attribute 'shoe'",
+        ),
+        (
+            "checks/grown_up.yaml",
             "ask: resident_id",
             "ask: resident_id\nauthorisation: name",
             "no date",
