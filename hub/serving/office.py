@@ -14,7 +14,7 @@ from hub.audit.entries import KeyedDigests
 from hub.serving.access import Access, View
 from hub.serving.board import Board, Rules
 from hub.serving.circumstances import Circumstances
-from hub.serving.notes import Call, asking, begin, refusal
+from hub.serving.notes import Call, asking, begin, refusal, wanting
 from policies.decide import Denied, Grant, Reason
 from policies.models import Action
 
@@ -229,7 +229,7 @@ class Office:
         said = encode({**_who(call), "deed": deed, "about": name, "said": content})
         note = begin(rules, call, action, name, self._request(said))
         ask = asking(note, name, items, self.hub.clock.now())
-        note = replace(note, action=deed, digests=self._named)
+        note = wanting(rules, replace(note, action=deed, digests=self._named), name, items)
         judged = self.circumstances.judge(rules, ask, note)
         if isinstance(judged.verdict, Denied):
             self.hub.audit.append([judged.note.refused(judged.verdict)])

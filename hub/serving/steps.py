@@ -23,7 +23,7 @@ from hub.audit.log import AuditLog
 from hub.identity import Caller
 from hub.serving.board import Board, Rules
 from hub.serving.circumstances import Circumstances, Judged
-from hub.serving.notes import Call, Note, asking, begin, refusal
+from hub.serving.notes import Call, Note, asking, begin, refusal, wanting
 from hub.serving.persons import Namer
 from hub.serving.reading import Reader, Record, is_findable
 from policies.decide import Denied, Grant, Reason, confine
@@ -117,7 +117,7 @@ class Steps:
         Raises:
             Forbidden, SubjectUnknown: it refuses.
         """
-        judged = await self.judge(rules, note, subject, items)
+        judged = await self.judge(rules, wanting(rules, note, subject, items), subject, items)
         if isinstance(judged.verdict, Denied):
             await self.refuse(judged.note, judged.verdict, subject)
         return judged.note, judged.verdict
