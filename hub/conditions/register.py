@@ -168,15 +168,13 @@ def listed(
     ]  # fmt: skip
 
 
-def kept(
-    connection: Connection, asked: Iterable[tuple[str, str | None]]
-) -> dict[tuple[str, str], Kept]:
+def kept(connection: Connection, asked: Iterable[tuple[str, str]]) -> dict[tuple[str, str], Kept]:
     """Of pairs of department and case number, those that are registered, open or closed."""
     pairs = set(asked)
     rows = connection.execute(
         select(CaseRegister, func.array_agg(CaseSubject.subject.distinct()).label("subjects"))
         .outerjoin(CaseSubject, CaseSubject.case == CaseRegister.id)
-        .where(CaseRegister.number.in_([number for _, number in pairs if number is not None]))
+        .where(CaseRegister.number.in_([number for _, number in pairs]))
         .group_by(CaseRegister.id)
     )
     found = {
