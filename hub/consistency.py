@@ -9,6 +9,7 @@ from catalog.standards import elements
 from catalog.subjects import Subject
 from hub.checks.definition import Check, chosen_by
 from hub.workspace import Workspace
+from policies.models import KINDS
 from reconcile.quality import check_rules
 from reconcile.releases import is_sealed
 from reconcile.rules import references
@@ -33,6 +34,7 @@ def mistakes(workspace: Workspace) -> Iterator[Mistake]:
     for dataset, source in workspace.sources.items():
         yield from _source_mistakes(workspace, dataset, getattr(source, "cursor", None))
     for subject in workspace.subjects.values():
+        yield from _name_mistakes(subject.subject)
         yield from _subject_mistakes(workspace, subject)
     for check in workspace.checks.values():
         yield from _check_mistakes(workspace, check)
@@ -58,6 +60,13 @@ def _source_mistakes(workspace: Workspace, dataset: str, cursor: str | None) -> 
     elif cursor is not None and not contract.key:
         rule = "changes are told apart by the key of rows, and the contract names none"
         yield "source", dataset, ["cursor"], rule
+
+
+def _name_mistakes(name: str) -> Iterator[Mistake]:
+    """A rule about the one would be a rule about the other."""
+    if name in KINDS:
+        rule = f"{name!r} is what rules call something else: {', '.join(sorted(KINDS))}"
+        yield "subject", name, ["subject"], rule
 
 
 def _subject_mistakes(workspace: Workspace, subject: Subject) -> Iterator[Mistake]:

@@ -25,6 +25,11 @@ ANY = "*"
 
 REVEAL, SUPPRESS, PSEUDONYM, FPE = base.REVEAL, base.SUPPRESS, base.PSEUDONYM, base.FPE
 HOUSE_MASKS = base.HOUSE_MASKS
+WHOLE = ("audit", "audit/own", "hub")
+"""Objects of lines that there is one of each."""
+KINDS = frozenset({*(name.partition("/")[0] for name in WHOLE), "check", "dataset"})
+"""What objects begin with that are no subjects: no subject is called so."""
+
 DEFAULT = "default"
 """What a permission or an agreement writes for the mask that follows from level and choice."""
 
@@ -325,6 +330,6 @@ class PolicySet:
         exists = (
             (kind == "dataset" and name in known.contracts)
             or (kind == "check" and name in known.checks)
-            or resource in ("audit", "audit/own", "hub")
+            or resource in WHOLE
         )
         return (resource,) if exists else ()
