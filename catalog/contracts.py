@@ -44,7 +44,8 @@ class Item(Model):
     """A column: ``name`` inside the hub, ``column`` in the source. ``mask``: what its department
     chose to be shown of it where a rule says ``default``. ``audience``: as its department says,
     of the item or the table; None leaves it to the sharing attribute. ``leader_rank``: of the
-    lowest leaders it is for, 1 being the highest.
+    lowest leaders it is for, 1 being the highest. ``checks``: those that its department lets read
+    it for whoever may run them, whomever else it is closed to.
     """
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
@@ -55,6 +56,7 @@ class Item(Model):
     sharing: Sharing
     audience: Audience | None = None
     leader_rank: int | None = None
+    checks: tuple[str, ...] = ()
     mask: str | None = None
     required: bool = False
     key: bool = False
@@ -99,6 +101,11 @@ class Contract(Model):
     def columns(self) -> Mapping[str, str]:
         """Column in the source → item."""
         return {item.column: item.name for item in self.items}
+
+    @property
+    def named_checks(self) -> frozenset[str]:
+        """The checks that are let read any of the items."""
+        return frozenset(check for item in self.items for check in item.checks)
 
     def item(self, name: str) -> Item:
         """The item called ``name``; KeyError if there is none."""
@@ -319,6 +326,7 @@ def _item(column: Mapping[str, Any], table: Mapping[str, Any]) -> dict[str, Any]
         "level": Level[level] if level else element.level,
         "sharing": sharing,
         **_audience(custom, table, sharing),
+        "checks": custom.get("checks", table.get("checks", ())),
         "mask": custom.get("mask"),
         "required": column.get("required", False),
         "key": column.get("primaryKey", False),

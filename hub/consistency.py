@@ -7,8 +7,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from catalog.contracts import Contract
 from catalog.standards import elements
 from catalog.subjects import Subject
-from hub.checks.definition import Check
+from hub.checks.definition import Check, chosen_by
 from hub.workspace import Workspace
+from policies.models import KINDS
 from reconcile.quality import check_rules
 from reconcile.releases import is_sealed
 from reconcile.rules import references
@@ -23,6 +24,8 @@ def mistakes(workspace: Workspace) -> Iterator[Mistake]:
         if contract.department not in workspace.departments:
             rule = f"there is no department {contract.department!r}"
             yield "contract", dataset, ["customProperties"], rule
+        for name in sorted(contract.named_checks - workspace.checks.keys()):
+            yield "contract", dataset, ["customProperties"], f"there is no check {name!r}"
         broken = check_rules(contract)
         for rule in broken:
             yield "contract", dataset, ["schema"], rule
@@ -31,6 +34,7 @@ def mistakes(workspace: Workspace) -> Iterator[Mistake]:
     for dataset, source in workspace.sources.items():
         yield from _source_mistakes(workspace, dataset, getattr(source, "cursor", None))
     for subject in workspace.subjects.values():
+        yield from _name_mistakes(subject.subject)
         yield from _subject_mistakes(workspace, subject)
     for check in workspace.checks.values():
         yield from _check_mistakes(workspace, check)
@@ -56,6 +60,13 @@ def _source_mistakes(workspace: Workspace, dataset: str, cursor: str | None) -> 
     elif cursor is not None and not contract.key:
         rule = "changes are told apart by the key of rows, and the contract names none"
         yield "source", dataset, ["cursor"], rule
+
+
+def _name_mistakes(name: str) -> Iterator[Mistake]:
+    """A rule about the one would be a rule about the other."""
+    if name in KINDS:
+        rule = f"{name!r} is what rules call something else: {', '.join(sorted(KINDS))}"
+        yield "subject", name, ["subject"], rule
 
 
 def _subject_mistakes(workspace: Workspace, subject: Subject) -> Iterator[Mistake]:
@@ -103,12 +114,14 @@ def _check_mistakes(workspace: Workspace, check: Check) -> Iterator[Mistake]:
         ("ask",): _unknown(workspace, check.subject, [check.ask])
         or _unsearchable(workspace, check.subject, check.ask),
         ("members",): _unknown(workspace, members.subject, [members.by, check.authorisation]),
+        ("members", "where"): _unknown(workspace, members.subject, chosen_by(members.where)),
         ("members", "by"): _unsearchable(workspace, members.subject, members.by),
         ("authorisation",): _undated(workspace, members.subject, check.authorisation),
     }
     for name, fact in check.facts.items():
         of = members.subject if fact.of == "members" else fact.of
         asked["facts", name] = _unknown(workspace, of, [fact.match, fact.attribute])
+        asked["facts", name, "where"] = _unknown(workspace, of, chosen_by(fact.where))
         asked["facts", name, "key"] = _unknown(workspace, members.subject, [fact.key])
         if fact.match is not None:
             asked["facts", name, "match"] = _unsearchable(workspace, of, fact.match)

@@ -20,7 +20,7 @@ from connectors.settings import SourceSettings
 from core.errors import HubError
 from core.types import Model
 from hub.audit.witness import Witnesses
-from hub.checks.definition import Check
+from hub.checks.definition import Check, reads
 from hub.conditions.zones import Zones
 from hub.watching.settings import Watch
 from policies.expectations import Expectations
@@ -62,7 +62,7 @@ class Workspace:
             regions=Regions(self.regions.values()),
             departments=frozenset(self.departments),
             contracts=self.contracts,
-            checks=frozenset(self.checks),
+            checks={name: frozenset(reads(check)) for name, check in self.checks.items()},
         )
 
     def documents(self) -> Documents:

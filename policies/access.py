@@ -14,7 +14,7 @@ from policies.models import ANY, REVEAL, Action, Effect, PolicySet, Reach
 from policies.plans import EVER_AFTER, Plan, Plans, window
 from policies.reasons import Reason, distinct, reason
 from policies.scope import ALL, Scope, cases, subtree, widest
-from policies.verdicts import Ask, Denied, Grant, Quotas, Tier
+from policies.verdicts import Ask, Denied, Grant, Owed, Quotas, Tier
 
 _MOST_KEPT = 64
 """Accesses of one client to one subject, by what its conditions lack."""
@@ -262,13 +262,25 @@ class Policy:
                 usual = self.policies.known.usual_mask(subject, item)
                 mask = masks[scope][item] = most_open((option.mask for option in here), usual)
                 if scope == Reach.ALL or masks[Reach.ALL].get(item) != mask:
-                    quotas.append(_quotas([option for option in here if option.mask == mask]))
+                    quotas.append(self._quotas([option for option in here if option.mask == mask]))
             if found:
                 opened.grounds[item] = together(option.rules for option in found)
             if any(quotas):
                 opened.quotas[item] = owed(quotas)
         opened.masks.update((scope, found) for scope, found in masks.items() if found)
         return opened
+
+    def _quotas(self, options: Iterable[Option]) -> Quotas:
+        """What must be spent of options that all give the same: nothing if one has no quota, else
+        the most generous.
+        """
+        counters, found = self.policies.counters, list[Owed]()
+        for option in options:
+            quota = quota_of(option.conditions)
+            if quota is None:
+                return ()
+            found += [Owed(rule, quota, counters[rule]) for rule in option.rules]
+        return (min(found, key=lambda owed: (-owed.quota.per_hour, *_by_counter(owed))),)
 
     def _filters(
         self, subject: str, tiers: Iterable[Tier], lookups: Plan, reach: _Reach
@@ -307,20 +319,12 @@ def together(rules: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
 
 def owed(quotas: Iterable[Quotas]) -> Quotas:
     """Quotas, each once, in order."""
-    return tuple(
-        sorted({owed for some in quotas for owed in some}, key=lambda q: (q[0], q[1].text))
-    )
+    return tuple(sorted({owed for some in quotas for owed in some}, key=_by_counter))
 
 
-def _quotas(options: Iterable[Option]) -> Quotas:
-    """What must be spent of options that all give the same: nothing if one has no quota, else the
-    most generous.
-    """
-    found = [(option.rules[0], quota_of(option.conditions)) for option in options]
-    quotas = [(rule, quota) for rule, quota in found if quota is not None]
-    if len(quotas) < len(found):
-        return ()
-    return (min(quotas, key=lambda q: (-q[1].per_hour, q[0])),)
+def _by_counter(owed: Owed) -> tuple[str, str]:
+    """An order that stays as it is, wherever lines stand."""
+    return owed.counter, owed.rule
 
 
 def _denied(code: str, *, hidden: bool = False, **fields: Field) -> Denied:

@@ -72,6 +72,7 @@ def _rule_line(rule: Rule, target: str, mask: str) -> Line:
         mask=mask,
         effect=rule.effect,
         conditions=rule.conditions.text,
+        counter=_counter(rule, rule.conditions),
     )
 
 
@@ -87,6 +88,7 @@ def _of_agreement(agreement: Agreement, known: Known) -> Iterator[Line]:
                 for attribute, mask in masks.items():
                     if action is Action.LOOKUP and attribute not in lookups:
                         continue
+                    conditions = _conditions(agreement, action)
                     yield Line(
                         id=f"agreement:{agreement.agreement}",
                         group=f"{agreement.consumer}/{role}",
@@ -98,7 +100,8 @@ def _of_agreement(agreement: Agreement, known: Known) -> Iterator[Line]:
                         effect=Effect.ALLOW,
                         valid_from=agreement.valid_from,
                         valid_to=agreement.valid_to,
-                        conditions=_conditions(agreement, action).text,
+                        conditions=conditions.text,
+                        counter=_counter(agreement, conditions),
                     )
 
 
@@ -106,6 +109,16 @@ def _conditions(agreement: Agreement, action: Action) -> Conditions:
     """A quota counts answers: finding records gives none by itself."""
     conditions = agreement.conditions
     return without_quota(conditions) if action is Action.LOOKUP else conditions
+
+
+def _counter(document: Rule | Agreement, conditions: Conditions) -> str:
+    """What a quota is counted under: all that the rule or agreement says, not where it stands or
+    how it is titled, so that only what says something else begins to count anew.
+    """
+    if conditions.quota is None:
+        return ""
+    said = document.model_dump(mode="json", exclude={"line", "title"})
+    return digest({n: sorted(s) if isinstance(s, list) else s for n, s in said.items()})
 
 
 def _revision(documents: Documents, lines: tuple[Line, ...], known: Known) -> str:

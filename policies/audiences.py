@@ -28,14 +28,7 @@ from policies.models import (
     outsiders,
 )
 
-_READING = (
-    Action.LOOKUP,
-    Action.VERIFY,
-    Action.QUERY,
-    Action.EXCHANGE,
-    Action.CHECK,
-    Action.STEWARD,
-)
+_READING = (Action.LOOKUP, Action.VERIFY, Action.QUERY, Action.EXCHANGE, Action.STEWARD)
 _FOLLOWS = {
     Sharing.UNCONDITIONAL: Audience.DEPARTMENTS,
     Sharing.CONDITIONAL: Audience.TIED,
@@ -67,7 +60,8 @@ def lines(agreements: Iterable[Agreement], known: Known) -> Iterator[Line]:
 
     Not shared closes it to all but the department that keeps it, and so does the audience
     ``department``; ``tied`` closes it to whoever has no agreement about it in force with its
-    department; ``leaders`` to whoever speaks for no leader of that rank. What is unconditional is
+    department; ``leaders`` to whoever speaks for no leader of that rank. What is closed closes
+    the checks that read it too, but those that the item names. What is unconditional is
     open to every department if it is not personal and at most L2 or, under the default mask, if
     every department that feeds it says so. All else needs a rule or agreement.
     """
@@ -77,12 +71,39 @@ def lines(agreements: Iterable[Agreement], known: Known) -> Iterator[Line]:
             target = f"{name}/{attribute}"
             for closed in _closed(subject, attribute, agreed, known):
                 for action in _READING:
-                    yield closed.line(target, action)
+                    yield closed.line(target, target, action)
             mask = _open_to_all(subject, attribute, known)
             if mask is not None:
                 source = f"sharing:{target}"
                 opens = (ANY, Action.QUERY, target, ANY, Reach.ALL, mask, Effect.ALLOW)
                 yield Line(source, *opens)
+    for check, reads in known.checks.items():
+        for name, attribute in sorted(reads):
+            for closed in _closed_check(check, (name, attribute), agreed, known):
+                yield closed.line(f"{name}/{attribute}", f"check/{check}", Action.CHECK)
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a check reads: an attribute, and an item of a table that feeds it. ``closed``: for
+    whom alone the item is, if its department says so. ``named``: the item names the check.
+    """
+
+    subject: str
+    attribute: str
+    dataset: str
+    item: str
+    closed: Audience | None
+    named: bool
+
+
+def readings(check: str, known: Known) -> Iterator[Reading]:
+    """All that a registered check reads."""
+    for subject, attribute in sorted(known.checks[check]):
+        for dataset, item in _feeding(known.subjects[subject], attribute, known):
+            if item is not None:
+                said = _audience(item) if _closes(item) else None
+                yield Reading(subject, attribute, dataset, item.name, said, check in item.checks)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +115,9 @@ class _Closed:
     valid_from: date | None = None
     valid_to: date | None = None
 
-    def line(self, target: str, action: Action) -> Line:
+    def line(self, attribute: str, target: str, action: Action) -> Line:
         return Line(
-            id=f"{self.why}:{target}",
+            id=f"{self.why}:{attribute}",
             group=self.group,
             action=action,
             object=target,
@@ -113,30 +134,53 @@ def _audience(item: Item) -> Audience:
     return item.audience or _FOLLOWS[item.sharing]
 
 
+def _closes(item: Item) -> bool:
+    narrow = (Audience.TIED, Audience.LEADERS, Audience.DEPARTMENT)
+    return item.sharing is Sharing.NOT_SHARED or item.audience in narrow
+
+
 def _feeding(subject: Subject, attribute: str, known: Known) -> Iterator[tuple[str, Item | None]]:
-    """Department and item of every feed of an attribute; None where it is not registered."""
+    """Dataset and item of every feed of an attribute; None where it is not registered."""
     for dataset, items in subject.feeds.items():
         if attribute not in items:
             continue
         contract = known.contracts.get(dataset)
         found = contract.items if contract else ()
         item = next((item for item in found if item.name == items[attribute]), None)
-        yield (contract.department if contract else ""), item
+        yield dataset, item
+
+
+def _closed_check(
+    check: str, read: tuple[str, str], agreements: Iterable[Agreement], known: Known
+) -> Iterator[_Closed]:
+    """To whom an attribute that a check reads closes it: to everyone, if it is of nothing."""
+    name, attribute = read
+    subject = known.subjects.get(name)
+    if subject is None:
+        yield _Closed(ANY, "sharing")
+    else:
+        yield from _closed(subject, attribute, agreements, known, check)
 
 
 def _closed(
-    subject: Subject, attribute: str, agreements: Iterable[Agreement], known: Known
+    subject: Subject,
+    attribute: str,
+    agreements: Iterable[Agreement],
+    known: Known,
+    check: str | None = None,
 ) -> Iterator[_Closed]:
-    """To whom an attribute is closed. A feed nobody registered closes it to everyone; two
-    departments that both keep it close it to each other.
+    """To whom an attribute is closed, or a ``check`` that reads it. A feed nobody registered
+    closes it to everyone; two departments that both keep it close it to each other.
     """
-    for department, item in _feeding(subject, attribute, known):
+    for dataset, item in _feeding(subject, attribute, known):
         if item is None:
             yield _Closed(ANY, "sharing")
-        elif item.sharing is Sharing.NOT_SHARED:
-            yield _Closed(outsiders([department]), "sharing")
-        if item is None or item.audience is None:
             continue
+        if check in item.checks:
+            continue
+        department = known.contracts[dataset].department
+        if item.sharing is Sharing.NOT_SHARED:
+            yield _Closed(outsiders([department]), "sharing")
         if item.audience is Audience.DEPARTMENT:
             yield _Closed(outsiders([department]), "audience")
         elif item.audience is Audience.LEADERS:

@@ -17,6 +17,7 @@ from policies.models import (
     DEFAULT,
     HOUSE_MASKS,
     REVEAL,
+    WHOLE,
     Action,
     Agreement,
     Client,
@@ -256,7 +257,7 @@ def _object_mistakes(rule: Rule, known: Known) -> Iterator[tuple[str, str]]:
         yield "object", f"unknown check {name!r}"
     elif kind == "dataset" and name not in {ANY, *known.contracts}:
         yield "object", f"unknown dataset {name!r}"
-    elif kind not in ("check", "dataset") and rule.object not in ("audit", "audit/own", "hub"):
+    elif kind not in ("check", "dataset") and rule.object not in WHOLE:
         yield "object", f"unknown subject {kind!r}"
     else:
         yield from _combination_mistakes(rule, kind)

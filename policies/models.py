@@ -25,6 +25,11 @@ ANY = "*"
 
 REVEAL, SUPPRESS, PSEUDONYM, FPE = base.REVEAL, base.SUPPRESS, base.PSEUDONYM, base.FPE
 HOUSE_MASKS = base.HOUSE_MASKS
+WHOLE = ("audit", "audit/own", "hub")
+"""Objects of lines that there is one of each."""
+KINDS = frozenset({*(name.partition("/")[0] for name in WHOLE), "check", "dataset"})
+"""What objects begin with that are no subjects: no subject is called so."""
+
 DEFAULT = "default"
 """What a permission or an agreement writes for the mask that follows from level and choice."""
 
@@ -220,14 +225,14 @@ class Known:
     """What policies may speak of: all that is registered elsewhere.
 
     ``contracts``: dataset → contract, from which the sharing attributes come.
-    ``checks``: names of the registered checks.
+    ``checks``: names of the registered checks → the attributes (subject, attribute) they read.
     """
 
     subjects: Mapping[str, Subject]
     regions: Regions
     departments: frozenset[str]
     contracts: Mapping[str, Contract]
-    checks: frozenset[str] = frozenset()
+    checks: Mapping[str, frozenset[tuple[str, str]]] = field(default_factory=dict)
     elements: Mapping[str, Element] = field(default_factory=elements)
 
     def masks(self, subject: str, attribute: str) -> Offered:
@@ -247,7 +252,8 @@ class Known:
 class Line:
     """One policy line as Casbin reads it, with the days on which it is in force (both included;
     None: no bound). ``id`` says where it comes from; ``conditions``: their canonical text, which
-    only permissions have.
+    only permissions have. ``counter``: what its quota, if it has one, is counted under: a digest of
+    what the rule or agreement says, wherever that stands.
     """
 
     id: str
@@ -261,6 +267,7 @@ class Line:
     valid_from: date | None = None
     valid_to: date | None = None
     conditions: str = NONE
+    counter: str = ""
 
 
 class Index:
@@ -300,6 +307,11 @@ class PolicySet:
         return Index(self.lines)
 
     @cached_property
+    def counters(self) -> Mapping[str, str]:
+        """Id of a line with a quota → what that is counted under."""
+        return {line.id: line.counter for line in self.lines if line.counter}
+
+    @cached_property
     def _outsides(self) -> frozenset[str]:
         return frozenset(line.group for line in self.lines if line.group.startswith("!"))
 
@@ -318,6 +330,6 @@ class PolicySet:
         exists = (
             (kind == "dataset" and name in known.contracts)
             or (kind == "check" and name in known.checks)
-            or resource in ("audit", "audit/own", "hub")
+            or resource in WHOLE
         )
         return (resource,) if exists else ()

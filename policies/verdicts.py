@@ -11,8 +11,17 @@ from policies.models import Action, Client
 from policies.reasons import Reason
 from policies.scope import Scope
 
-Quotas = tuple[tuple[str, Quota], ...]
-"""Id of a line, and how often it may be used."""
+
+@dataclass(frozen=True, slots=True)
+class Owed:
+    """One answer of a quota: the id of the line that names it, and what it is counted under."""
+
+    rule: str
+    quota: Quota
+    counter: str
+
+
+Quotas = tuple[Owed, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import base64
 import heapq
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -121,17 +121,16 @@ class Evidence:
         """Every checkpoint with its size, and what witnesses signed that is none of the log's,
         the smallest first.
         """
-        own = ((row.size, self._note(connection, row)) for row in self._stored(connection))
+        own = (
+            (size, self._cosigned(note, signed))
+            for size, note, signed in cosignatures.checkpoints(connection)
+        )
         strange = (
             (kept.size, kept.note)
-            for kept in cosignatures.everything(connection)
+            for kept in cosignatures.strange(connection)
             if not self._holds(connection, kept.head)
         )
         return heapq.merge(own, strange)
-
-    @staticmethod
-    def _stored(connection: Connection) -> Iterator[Row[Any]]:
-        return iter(connection.exec_driver_sql(f"{_CHECKPOINTS} ORDER BY size").all())
 
     def inclusion(self, index: int, size: int | None = None) -> Inclusion:
         """The proof that entry ``index`` is among the first ``size``, or among those that the
@@ -271,13 +270,18 @@ class Evidence:
 
     def _note(self, connection: Connection, row: Row[Any]) -> str:
         """A checkpoint with the signatures of all witnesses under it."""
+        kept = cosignatures.under(connection, TreeHead(row.size, row.root))
+        return self._cosigned(row.note, kept)
+
+    def _cosigned(self, own: str, kept: Iterable[str]) -> str:
+        """A checkpoint with those signatures of witnesses that stand under the notes kept."""
         lines = []
-        for note in cosignatures.under(connection, TreeHead(row.size, row.root)):
+        for note in kept:
             try:
                 lines += [each.line for each in witness.cosignatures(note, self.witnesses)]
             except (CheckpointRefused, CosignatureForged):
                 continue
-        return "".join([row.note, *sorted(lines)])
+        return "".join([own, *sorted(lines)])
 
     def _only_ours(self, note: str) -> str:
         """A note with the log's own signature alone."""

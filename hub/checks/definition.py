@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal
@@ -13,13 +12,23 @@ from core.types import Model, Text
 from hub.checks.expressions import compile_expression
 
 
-def _compiles(source: str) -> str:
-    compile_expression(source)
+def _names_items(source: str) -> str:
+    compile_expression(source).reads("item")
     return source
 
 
-Expression = Annotated[str, AfterValidator(_compiles)]
-"""An expression in CEL that is true or false."""
+def _names_facts(source: str) -> str:
+    compile_expression(source).reads("facts")
+    return source
+
+
+Choice = Annotated[str, AfterValidator(_names_items)]
+"""An expression in CEL over ``item`` that is true or false; it names each attribute it reads."""
+
+Judgement = Annotated[str, AfterValidator(_names_facts)]
+"""An expression in CEL over ``facts`` and ``parameters`` that is true or false; it names each fact
+it reads.
+"""
 
 
 class Members(Model):
@@ -29,7 +38,7 @@ class Members(Model):
 
     subject: str
     by: str
-    where: Expression | None = None
+    where: Choice | None = None
 
 
 class Fact(Model):
@@ -46,7 +55,7 @@ class Fact(Model):
     match: str | None = None
     key: str | None = None
     attribute: str | None = None
-    where: Expression | None = None
+    where: Choice | None = None
     how: Literal["sum", "max", "count"]
     silence: Literal["none", "unknown"] = "none"
 
@@ -68,12 +77,12 @@ class CheckRule(Model):
     title: Text
     basis: str
     needs: tuple[str, ...]
-    met: Expression
-    doubt: Expression | None = None
+    met: Judgement
+    doubt: Judgement | None = None
 
     @model_validator(mode="after")
     def _needs_what_it_uses(self) -> CheckRule:
-        used = set(re.findall(r"\bfacts\s*\.\s*(\w+)", f"{self.met} {self.doubt or ''}"))
+        used = _named(self.met, "facts") | _named(self.doubt, "facts")
         if used - set(self.needs):
             # A fact that is not needed would count although it is in doubt.
             raise ValueError(f"needs does not name the fact {min(used - set(self.needs))!r}")
@@ -113,9 +122,14 @@ def reads(check: Check) -> Iterator[tuple[str, str]]:
     yield people, check.members.by
     if check.authorisation is not None:
         yield people, check.authorisation
-    yield from ((people, name) for name in _named(check.members.where))
+    yield from ((people, name) for name in chosen_by(check.members.where))
     for fact in check.facts.values():
         yield from _of_fact(fact, people)
+
+
+def chosen_by(where: str | None) -> frozenset[str]:
+    """The attributes that pick records."""
+    return _named(where, "item")
 
 
 def _of_fact(fact: Fact, people: str) -> Iterator[tuple[str, str]]:
@@ -125,8 +139,8 @@ def _of_fact(fact: Fact, people: str) -> Iterator[tuple[str, str]]:
             yield subject, name
     if fact.key is not None:
         yield people, fact.key
-    yield from ((subject, name) for name in _named(fact.where))
+    yield from ((subject, name) for name in chosen_by(fact.where))
 
 
-def _named(expression: str | None) -> list[str]:
-    return re.findall(r"\bitem\s*\.\s*(\w+)", expression or "")
+def _named(expression: str | None, variable: str) -> frozenset[str]:
+    return compile_expression(expression).reads(variable) if expression else frozenset()

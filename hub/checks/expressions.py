@@ -11,6 +11,7 @@ from celpy.adapter import json_to_cel
 from celpy.celparser import CELParseError
 from celpy.celtypes import BoolType
 from celpy.evaluation import CELEvalError
+from lark import Token, Tree
 
 _ENVIRONMENT = celpy.Environment()
 
@@ -19,7 +20,21 @@ class Expression:
     """A compiled expression."""
 
     def __init__(self, source: str) -> None:
-        self._program = _ENVIRONMENT.program(_ENVIRONMENT.compile(source))
+        self._tree = _ENVIRONMENT.compile(source)
+        self._program = _ENVIRONMENT.program(self._tree)
+
+    def reads(self, variable: str) -> frozenset[str]:
+        """The names that it reads of a variable.
+
+        Raises:
+            ValueError: it uses the variable otherwise than as ``variable.name``, so that nobody
+                could say what it reads.
+        """
+        found = [n for n in self._tree.iter_subtrees() if _is_part_of(n, variable)]
+        used = [n for n in self._tree.iter_subtrees() if _is_name(n, variable)]
+        if len(used) > len(found):
+            raise ValueError(f"what it reads is written as {variable}.<name>, each by its name")
+        return frozenset(str(node.children[1]) for node in found)
 
     def holds(self, values: Mapping[str, Any]) -> bool:
         """Whether the expression is true over ``values`` (JSON-like).
@@ -36,6 +51,20 @@ class Expression:
         if isinstance(result, BoolType):
             return bool(result)
         raise ValueError("the expression is neither true nor false")
+
+
+def _is_name(node: Tree[Token], variable: str) -> bool:
+    return node.data in ("ident", "dot_ident") and node.children == [variable]
+
+
+def _is_part_of(node: Tree[Token], variable: str) -> bool:
+    """Whether a node is ``variable.name``."""
+    if node.data != "member_dot":
+        return False
+    whole = node.children[0]
+    while isinstance(whole, Tree) and len(whole.children) == 1 and not _is_name(whole, variable):
+        (whole,) = whole.children
+    return isinstance(whole, Tree) and _is_name(whole, variable)
 
 
 @lru_cache(maxsize=1024)

@@ -193,11 +193,14 @@ def what_if(  # noqa: PLR0913, PLR0917 - options of a command line
     if not found["changes"]:
         out.print(tell("deciding_unchanged"))
         return
+    if found["unjudged"]:
+        lacking = (tell(f"deciding_lacking_{n}", count=c) for n, c in found["lacking"].items())
+        out.print(tell("deciding_unjudged", unjudged=found["unjudged"], lacking="; ".join(lacking)))
     turned = {name: found[name] for name in ("to_denied", "to_granted")}
     table(
         tell("deciding_changes", **turned),
         ["client", "action", "purpose", "subject", "requests", "to denied", "to granted",
-         "gained", "lost", "changed"],
+         "unjudged", "gained", "lost", "changed"],
         (_change(change) for change in found["changes"]),
     )  # fmt: skip
     if found["left_out"]:
@@ -205,7 +208,8 @@ def what_if(  # noqa: PLR0913, PLR0917 - options of a command line
 
 
 def _change(change: Mapping[str, Any]) -> list[object]:
-    head = ("client", "action", "purpose", "subject", "requests", "to_denied", "to_granted")
+    head = ("client", "action", "purpose", "subject", "requests", "to_denied", "to_granted",
+            "unjudged")  # fmt: skip
     return [
         *(change[name] for name in head),
         _listed(f"{i['item']} ({_cells(i['after'])})" for i in change["gained"]),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -17,6 +18,7 @@ from hub.cli.output import opened, out, tell
 from hub.doctor import examine
 from hub.workspace import WorkspaceMissing
 from policies import expectations
+from policies.audiences import Reading, readings
 from policies.expectations import Expectations
 
 
@@ -45,6 +47,8 @@ def apply(
         gone = expectations.missing(_expected(opened_hub), workspace.expectations)
         changes = apply_documents(opened_hub, workspace.documents(), data_folder, dry_run)
     _print_changes(changes, dry_run)
+    for check in workspace.checks:
+        _print_readings(check, tuple(readings(check, workspace.known)))
     if gone:
         # Whoever loosens a rule may loosen what watches over it: that is said aloud.
         out.print(tell("apply_tests_gone", names=", ".join(gone)))
@@ -73,6 +77,19 @@ def _print_changes(changes: Changes, dry_run: bool) -> None:
         "retired": len(changes.retired),
     }
     out.print(tell("apply_would" if dry_run else "apply_done", **counts))
+
+
+def _print_readings(check: str, found: Sequence[Reading]) -> None:
+    """What a check reads, and whom that closes it to."""
+    closed = {f"{r.dataset}/{r.item} ({r.closed})": r.named for r in found if r.closed}
+    told = {
+        "reads": dict.fromkeys(f"{r.subject}/{r.attribute}" for r in found),
+        "named": [item for item, named in closed.items() if named],
+        "closed": [item for item, named in closed.items() if not named],
+    }
+    for what, items in told.items():
+        if items:
+            out.print(tell(f"apply_check_{what}", check=check, items=", ".join(items)))
 
 
 def doctor() -> None:

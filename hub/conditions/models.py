@@ -50,7 +50,9 @@ class CaseSubject(Base):
 
 
 class PolicyUsage(Base):
-    """What was used of a quota since ``window_start``. ``key`` names line, period and client."""
+    """What was used of a quota since ``window_start``. ``key``: what its line says, as a
+    digest, and the client.
+    """
 
     __tablename__ = "policy_usage"
 

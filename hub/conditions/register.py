@@ -40,6 +40,26 @@ class Case:
 
 
 @dataclass(frozen=True)
+class Kept:
+    """A case as the register keeps it. ``subjects``: of which it names somebody."""
+
+    purpose: str
+    client: str | None
+    opened_at: datetime
+    closed_at: datetime | None
+    subjects: frozenset[str]
+
+    def served(self, client: str, purpose: str, moment: datetime) -> bool:
+        """Whether it was open to a client's request for a purpose at a moment."""
+        return (
+            self.purpose == purpose
+            and self.client in (None, client)
+            and self.opened_at <= moment
+            and (self.closed_at is None or moment < self.closed_at)
+        )
+
+
+@dataclass(frozen=True)
 class Standing:
     """A request's case, as far as conditions go: ``entities`` of the subject asked about."""
 
@@ -146,6 +166,28 @@ def listed(
         )
         for row in rows
     ]  # fmt: skip
+
+
+def kept(connection: Connection, asked: Iterable[tuple[str, str]]) -> dict[tuple[str, str], Kept]:
+    """Of pairs of department and case number, those that are registered, open or closed."""
+    pairs = set(asked)
+    rows = connection.execute(
+        select(CaseRegister, func.array_agg(CaseSubject.subject.distinct()).label("subjects"))
+        .outerjoin(CaseSubject, CaseSubject.case == CaseRegister.id)
+        .where(CaseRegister.number.in_([number for _, number in pairs]))
+        .group_by(CaseRegister.id)
+    )
+    found = {
+        (row.department, row.number): Kept(
+            purpose=row.purpose,
+            client=row.client,
+            opened_at=row.opened_at,
+            closed_at=row.closed_at,
+            subjects=frozenset(row.subjects) - {None},
+        )
+        for row in rows
+    }
+    return {pair: case for pair, case in found.items() if pair in pairs}
 
 
 def accounted(connection: Connection, asked: Iterable[tuple[str, str]]) -> set[tuple[str, str]]:

@@ -36,12 +36,12 @@ def take(connection: Connection, payer: str, quotas: Quotas, now: datetime) -> S
     """Takes one of each quota, for the client ``payer``; the one of which nothing is left, if
     there is one: then the transaction must be given up.
     """
-    for line, quota in quotas:
-        begins, ends = period(quota, now)
-        key = f"{line}/{quota.per}/{payer}"
-        told = {"key": key, "start": begins, "most": quota.requests}
+    for owed in quotas:
+        begins, ends = period(owed.quota, now)
+        key = f"{owed.counter}/{payer}"
+        told = {"key": key, "start": begins, "most": owed.quota.requests}
         if connection.execute(_TAKE, told).first() is None:
-            return Spent(line, quota, ends)
+            return Spent(owed.rule, owed.quota, ends)
     return None
 
 

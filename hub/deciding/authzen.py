@@ -225,7 +225,7 @@ def _granted(grant: Grant, ask: Ask) -> dict[str, Any]:
         "reasons": list(grant.reasons),
         "tiers": tiers,
         "expires": None if grant.expires is None else grant.expires.isoformat(),
-        "quotas": [{"rule": rule, "quota": quota.text} for rule, quota in grant.quotas],
+        "quotas": [{"rule": o.rule, "quota": o.quota.text} for o in grant.quotas],
     }
     if ask.items is not None and len(tiers) == 1:
         found["mask"] = grant.tiers[0].masks[ask.items[0]]

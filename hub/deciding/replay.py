@@ -1,76 +1,53 @@
 """What if: a draft policy put to the requests of a past period, beside the policy in force.
 
-The log tells who asked what for which purpose, and which items were given; of a refusal it names
-no items. So both policies are asked, as of one day, what those clients may see: items that are
-gained or lost, and requests that would turn out otherwise. Conditions count as kept: of a past
-request it is not known which held.
+Both policies are asked, as of one day, what those clients may see: items that are gained or lost,
+and requests that would turn out otherwise. Conditions are judged as they were when it was asked
+(:mod:`hub.deciding.past`); what cannot be judged any more is counted, with what is lacking.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any
 
 from core.errors import BadInput, HubError
-from hub.audit.log import AuditLog
-from hub.audit.search import Wanted
 from hub.deciding.doors import ADMINISTRATORS, Asker, Leave
+from hub.deciding.past import Alike, Judgement, Key, Past, Period, Replay, Seen, Views, Way
 from hub.serving.board import Rules
-from policies.decide import Ask, Policy
-from policies.models import Action
-from policies.sights import Sight, names, sights
+from policies.conditions import Need
+from policies.decide import Policy
 
 MOST_ENTRIES = 1_000_000
 MOST_CHANGES = 1_000
 USUAL = timedelta(days=30)
 
-_PAGE = 1000
-_REPLAYED = frozenset({Action.LOOKUP, Action.VERIFY, Action.QUERY, Action.EXCHANGE, Action.CHECK})
-
-
-@dataclass(frozen=True)
-class Period:
-    """Which entries are read: of ``since`` to ``until``, both included, the latest ``limit``."""
-
-    since: datetime
-    until: datetime
-    limit: int = MOST_ENTRIES
-
-
-class Key(NamedTuple):
-    """Requests that are decided alike."""
-
-    client: str
-    action: Action
-    purpose: str
-    subject: str
+LACKING = {Need.ZONES: "zone", Need.CASE: "case", Need.SECOND: "second_person"}
+"""What the log may not hold of a request → how it is told."""
 
 
 @dataclass
-class Past:
-    """The requests of a period. ``granted``: those that were, by the items given. ``reached``:
-    the earliest moment read; not ``complete``: there is more before it.
+class Turned:
+    """How many requests turn; and how many may or may not, by what is lacking to say (a request
+    may lack several).
     """
 
-    granted: dict[Key, Counter[tuple[str, ...]]]
-    refused: Counter[Key]
-    read: int = 0
-    reached: datetime | None = None
-    complete: bool = True
+    to_denied: int = 0
+    to_granted: int = 0
+    unjudged: int = 0
+    lacking: Counter[str] = field(default_factory=Counter)
 
-    @property
-    def keys(self) -> list[Key]:
-        """All that was asked, in order."""
-        return sorted(self.granted.keys() | self.refused.keys())
-
-    @property
-    def requests(self) -> int:
-        """How many requests there are."""
-        given = sum(sum(counts.values()) for counts in self.granted.values())
-        return given + sum(self.refused.values())
+    def add(self, was: Judgement, will: Judgement, count: int) -> None:
+        """Counts requests that are judged so under the policy in force and under the draft."""
+        if was.holds is None or will.holds is None:
+            self.unjudged += count
+            lacks = was.lacks | will.lacks
+            self.lacking.update({word: count for need, word in LACKING.items() if need in lacks})
+        elif was.holds is not will.holds:
+            self.to_granted += count if will.holds else 0
+            self.to_denied += count if was.holds else 0
 
 
 def period(now: datetime, since: datetime | None, until: datetime | None, limit: int) -> Period:
@@ -98,9 +75,13 @@ def what_if(
     """
     leave = asker.enter("replay_policy", "hub", ADMINISTRATORS, content)
     drafted = _drafted(leave, draft)
-    past = read(leave.hub.audit, asked)
     now = leave.hub.clock.now()
-    changes = sorted(compared(past, leave.rules.policy, drafted, now), key=_weight)
+    replay = Replay(leave.hub.audit, leave.hub.engine, leave.rules, drafted, now)
+    past = replay.read(asked)
+    changes = sorted(compared(past, replay), key=_weight)
+    lacking = Counter[str]()
+    for change in changes:
+        lacking.update(change["lacking"])
     body = {
         "since": asked.since.isoformat(),
         "until": asked.until.isoformat(),
@@ -110,10 +91,12 @@ def what_if(
         "read": past.read,
         "complete": past.complete,
         "reached": None if past.reached is None else past.reached.isoformat(),
-        "requests": past.requests,
-        "distinct": len(past.keys),
+        "requests": sum(sum(counts.values()) for counts in past.requests.values()),
+        "distinct": len(past.requests),
         "to_denied": sum(change["to_denied"] for change in changes),
         "to_granted": sum(change["to_granted"] for change in changes),
+        "unjudged": sum(change["unjudged"] for change in changes),
+        "lacking": dict(lacking),
         "changes": changes[:MOST_CHANGES],
         "left_out": max(len(changes) - MOST_CHANGES, 0),
     }
@@ -127,83 +110,79 @@ def _drafted(leave: Leave, draft: Callable[[Rules], Policy]) -> Policy:
         leave.fail(error)
 
 
-def read(audit: AuditLog, asked: Period) -> Past:
-    """The requests of a period, page by page from the latest on; equal ones are only counted."""
-    past = Past({}, Counter())
-    below: int | None = None
-    while True:
-        wanted = Wanted(since=asked.since, until=asked.until, below=below, limit=_PAGE)
-        page = audit.find(wanted)
-        for recorded in page:
-            if past.read == asked.limit:
-                past.complete = False
-                return past
-            past.read += 1
-            past.reached, below = recorded.time, recorded.index
-            _count(past, recorded.entry)
-        if len(page) < _PAGE:
-            return past
-
-
-def _count(past: Past, entry: Mapping[str, Any]) -> None:
-    what, purpose = entry["what"], entry["why"]["purpose"]
-    if what["action"] not in _REPLAYED or purpose is None:
-        return
-    key = Key(entry["who"]["client"], Action(what["action"]), purpose, what["subject"])
-    if entry["decision"]["granted"]:
-        past.granted.setdefault(key, Counter())[tuple(sorted(what["items"]))] += 1
-    else:
-        past.refused[key] += 1
-
-
-def compared(past: Past, before: Policy, after: Policy, now: datetime) -> Iterator[dict[str, Any]]:
+def compared(past: Past, replay: Replay) -> Iterator[dict[str, Any]]:
     """What differs for each client, action, purpose and subject that was asked about."""
-    for key in past.keys:
-        was, will = _seen(before, key, now), _seen(after, key, now)
-        if was != will:
-            yield _change(past, key, was, will)
+    for key in sorted(past.requests):
+        views = replay.views(key)
+        if views.before != views.after:
+            yield _change(key, past.requests[key], views)
 
 
-_Seen = dict[str, tuple[Sight, ...]]
-
-
-def _seen(policy: Policy, key: Key, now: datetime) -> _Seen:
-    ask = Ask(key.client, key.action, key.subject, None, key.purpose, now)
-    found = {name: sights(policy, ask, name) for name in names(policy, key.subject)}
-    return {name: seen for name, seen in found.items() if seen}
-
-
-def _change(past: Past, key: Key, was: _Seen, will: _Seen) -> dict[str, Any]:
-    given, refused = past.granted.get(key, Counter()), past.refused[key]
-    uses: Counter[str] = Counter()
-    to_denied = to_granted = 0
-    for items, count in given.items():
-        uses.update(dict.fromkeys(items, count))
-        now_open, then_open = _opens(was, items), _opens(will, items)
-        to_denied += count if now_open and not then_open else 0
-        to_granted += count if then_open and not now_open else 0
-    if bool(was) != bool(will):
-        to_granted += refused if will else 0
-        to_denied += refused if was else 0
-    both = [name for name in was if name in will and was[name] != will[name]]
+def _change(key: Key, requests: Mapping[Alike, int], views: Views) -> dict[str, Any]:
+    was, will = views.before, views.after
+    uses, turned, refused = Counter[str](), Turned(), 0
+    for alike, count in requests.items():
+        refused += 0 if alike.granted else count
+        uses.update(dict.fromkeys(alike.items, count) if alike.granted else {})
+        turned.add(*_judged(alike, views), count)
+    both = [name for name in was if name in will and was[name].keys() != will[name].keys()]
     return {
         **key._asdict(),
-        "requests": sum(given.values()) + refused,
+        "requests": sum(requests.values()),
         "refused": refused,
-        "to_denied": to_denied,
-        "to_granted": to_granted,
+        "to_denied": turned.to_denied,
+        "to_granted": turned.to_granted,
+        "unjudged": turned.unjudged,
+        "lacking": dict(turned.lacking),
         "gained": [_item(name, will=will) for name in will if name not in was],
         "lost": [_item(n, was=was, uses=uses) for n in was if n not in will],
         "changed": [_item(name, was, will, uses) for name in both],
     }
 
 
-def _opens(seen: _Seen, items: tuple[str, ...]) -> bool:
-    return seen.keys() >= set(items) if items else bool(seen)
+def _judged(alike: Alike, views: Views) -> tuple[Judgement, Judgement]:
+    """Whether requests are open under the policy in force, and under the draft."""
+    named = alike.items or tuple(views.before.keys() | views.after.keys())
+    if all(views.before.get(name) == views.after.get(name) for name in named):
+        return Judgement(True), Judgement(True)
+    judged = dict(alike.judged)
+    if alike.certain:
+        # It was given, so what alone could give it held.
+        for name in named:
+            ways = set(views.before.get(name, {}).values())
+            judged.update(dict.fromkeys(ways if len(ways) == 1 else (), Judgement(True)))
+    was = _opens(views.before, alike.items, judged)
+    if alike.certain and was.holds is None:
+        was = Judgement(True)
+    return was, _opens(views.after, alike.items, judged)
+
+
+def _opens(seen: Seen, items: Iterable[str], judged: Mapping[Way, Judgement]) -> Judgement:
+    """Whether all of the items are open; of none, whether anything is."""
+    found = [_any(judged[way] for way in seen.get(item, {}).values()) for item in items]
+    if not found:
+        return _any(judged[way] for ways in seen.values() for way in ways.values())
+    if any(one.holds is False for one in found):
+        return Judgement(False)
+    return _known(found, Judgement(True))
+
+
+def _any(judged: Iterable[Judgement]) -> Judgement:
+    found = list(judged)
+    if any(one.holds for one in found):
+        return Judgement(True)
+    return _known(found, Judgement(False))
+
+
+def _known(found: Iterable[Judgement], else_: Judgement) -> Judgement:
+    lacks = Need.NOTHING
+    for one in found:
+        lacks |= one.lacks
+    return Judgement(None, lacks) if lacks else else_
 
 
 def _item(
-    name: str, was: _Seen | None = None, will: _Seen | None = None, uses: Counter[str] | None = None
+    name: str, was: Seen | None = None, will: Seen | None = None, uses: Counter[str] | None = None
 ) -> dict[str, Any]:
     return {
         "item": name,
@@ -213,11 +192,11 @@ def _item(
     }
 
 
-def _cells(seen: _Seen | None, name: str) -> list[dict[str, Any]]:
+def _cells(seen: Seen | None, name: str) -> list[dict[str, Any]]:
     found = () if seen is None else seen[name]
     return [{"scope": s.scope, "mask": s.mask, "conditions": s.conditions or None} for s in found]
 
 
 def _weight(change: Mapping[str, Any]) -> tuple[Any, ...]:
-    turned = change["to_denied"] + change["to_granted"]
+    turned = change["to_denied"] + change["to_granted"] + change["unjudged"]
     return (-turned, -change["requests"], *(change[field] for field in Key._fields))

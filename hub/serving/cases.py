@@ -7,20 +7,21 @@ even whether somebody is on record.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection, select
 
 from core.errors import BadInput, HubError
+from hub.audit.entries import KeyedDigests
 from hub.conditions import register
 from hub.conditions.register import Case, Opening
 from hub.serving.access import About, Access, Call
 from hub.serving.circumstances import PRESUMED
 from hub.serving.notes import malformed
 from hub.serving.office import Office
-from hub.serving.steps import clean
+from hub.serving.steps import asked_by, clean
 from policies.conditions import Context
 from policies.decide import Ask, Denied, Grant, decide
 from policies.models import ANY, Action, Effect
@@ -62,7 +63,8 @@ class Cases:
                 the form that it demands, or somebody may not be looked up for it.
             CaseKnown, ValueInvalid, BadInput: what was given cannot be.
         """
-        access = self._office.itself(call, "case_open", [vars(named) for named in about])
+        office = self._office.naming([*_asked(self._office, about[:MOST_NAMED])])
+        access = office.itself(call, "case_open", [vars(named) for named in about])
         denied = _unusable(access, call) or malformed(access.rules, call.purpose, call.case)
         if denied is not None:
             access.refuse(denied)
@@ -176,6 +178,13 @@ class Cases:
 
 _SOMEBODY = frozenset({"-"})
 """No entity is called so: stands for those who are found later."""
+
+
+def _asked(office: Office, about: Iterable[Named]) -> Iterator[str]:
+    digests, subjects = KeyedDigests(office.hub.keys), office.rules.workspace.subjects
+    for named in about:
+        described = subjects.get(named.subject)
+        yield from asked_by(digests, described, {named.attribute: named.value})
 
 
 def _unusable(access: Access, call: Call) -> Denied | None:

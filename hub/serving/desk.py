@@ -47,8 +47,7 @@ class Desk:
         described = await self._steps.described(rules, note, subject)
         grant = await self._steps.confine(note, grant, described, request)
         where = await self._steps.clean(note, described, request.where)
-        note = replace(note.of_grant(grant), digests=self._steps.digests(subject, where))
-        note = await self._steps.spend(note)
+        note = await self._steps.spend(note.of_grant(grant))
         try:
             release = await self._release(request)
             found = await self._ground.reader.find(grant, described, where, request.limit, release)
@@ -93,8 +92,7 @@ class Desk:
             await self._steps.fail(note, FilterMissing(items=check.ask))
         where = await self._steps.clean(note, described, request.where)
         facts = Facts(rules.workspace, self._ground.reader, grant)
-        note = replace(note.of_grant(grant), digests=self._steps.digests(check.subject, where))
-        note = await self._steps.spend(note)
+        note = await self._steps.spend(note.of_grant(grant))
         try:
             gathered = await facts.gather(check, where[check.ask][0])
             verdict = evaluate(check, gathered, today(self._ground.clock))

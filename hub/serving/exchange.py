@@ -24,7 +24,7 @@ from hub.serving.notes import Call
 from hub.serving.office import Office
 from hub.serving.persons import Namer
 from hub.serving.reading import Record, is_findable
-from hub.serving.steps import FilterSealed, cells, clean
+from hub.serving.steps import FilterSealed, asked_by, cells, clean
 from policies.masking import MaskedRow, Masker
 from policies.models import Action
 
@@ -83,7 +83,9 @@ class Exchange:
         """
         if order.form not in FORMS:
             raise BadInput(field="format", rule=f"one of {', '.join(FORMS)}")
-        access = self._office.sharing(call, Action.EXCHANGE, "exchange", subject, vars(order))
+        known = self._office.rules.workspace.subjects.get(subject)
+        office = self._office.naming(asked_by(KeyedDigests(self._hub.keys), known, order.where))
+        access = office.sharing(call, Action.EXCHANGE, "exchange", subject, vars(order))
         described = access.rules.workspace.subjects[subject]
         access = _confine(access, described, order).spent(self._office.circumstances)
         spool = self._hub.settings.home.absolute() / "spool"

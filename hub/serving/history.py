@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 from core.errors import BadInput, HubError, NotFound
 from core.messages import say
 from hub.app import Hub
+from hub.audit.entries import KeyedDigests
 from hub.operator import operator_entry
 from hub.pipeline.states import Before, SubjectState
 from hub.serving.access import About, Access, Call, View
@@ -41,18 +42,28 @@ class Asked:
         """The hub."""
         return self.office.hub
 
-    def enter(self, deed: str, subject: str, content: Any) -> Access | None:
-        """Leave to do ``deed``; the operator needs none but a subject that there is.
+    def enter(
+        self, deed: str, subject: str, content: Any, entity: str | None = None
+    ) -> Access | None:
+        """Leave to do ``deed``; the operator needs none but a subject that there is. ``entity``:
+        the one that it is about.
 
         Raises:
             SubjectUnknown, Forbidden: the policy refuses; that is logged.
             NotFound: there is no such subject.
         """
         if self.call is not None:
-            return self.office.subject(self.call, deed, subject, None, content)
+            office = self.office.naming(self.named(subject, entity))
+            return office.subject(self.call, deed, subject, None, content)
         if subject not in self.office.rules.workspace.subjects:
             raise NotFound(kind="subject", name=subject)
         return None
+
+    def named(self, subject: str, entity: str | None) -> tuple[str, ...]:
+        """What stands in the log for an entity that is asked about."""
+        if entity is None:
+            return ()
+        return (KeyedDigests(self.hub.keys).of(f"{subject}/entity", entity),)
 
     def give(
         self, access: Access | None, deed: str, subject: str, body: dict[str, Any], release: int
@@ -60,7 +71,8 @@ class Asked:
         """The answer, logged."""
         rows = {"answered": len(body.get("attributes") or body.get("releases") or ())}
         if access is not None:
-            return access.give(body, About(rows=rows, release=release))
+            digests = self.named(subject, body.get("entity"))
+            return access.give(body, About(digests, rows, release))
         self.hub.audit.append([operator_entry(deed, subject, rows, release=release)])
         return body
 
@@ -135,7 +147,7 @@ def diff(
         ReleaseEntityUnknown: the entity stands in neither.
     """
     hub, deed = asked.hub, "diff_releases"
-    access = asked.enter(deed, subject, {"from": before, "to": after, "entity": entity})
+    access = asked.enter(deed, subject, {"from": before, "to": after, "entity": entity}, entity)
     try:
         states = [_state(find(hub, number), subject) for number in (before, after)]
     except HubError as error:
@@ -173,7 +185,7 @@ def explain(
     """
     deed = "explain"
     said = {"entity": entity, "release": number, "on": on}
-    access = asked.enter(deed, subject, said)
+    access = asked.enter(deed, subject, said, entity)
     try:
         at = find(asked.hub, number, on)
     except HubError as error:

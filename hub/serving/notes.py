@@ -12,7 +12,7 @@ from hub.audit.entries import Decision, Entry, What, Who, Why
 from hub.identity import Caller
 from hub.serving.board import Rules
 from policies.decide import Ask, Denied, Grant, Reason
-from policies.models import Action
+from policies.models import SUPPRESS, Action
 from policies.reasons import reason
 from policies.verdicts import Quotas
 
@@ -151,6 +151,15 @@ def asking(note: Note, subject: str, items: Sequence[str] | None, now: datetime)
         purpose=note.purpose,
         now=now,
     )
+
+
+def wanting(rules: Rules, note: Note, subject: str, items: Sequence[str] | None) -> Note:
+    """The note of a request for items, before it is granted any: of those that there are, none is
+    shown. What else a caller calls an item is its own words, and stands in no log.
+    """
+    described = rules.workspace.subjects.get(subject)
+    known = () if described is None else described.attributes
+    return replace(note, items={item: SUPPRESS for item in items or () if item in known})
 
 
 def malformed(rules: Rules, purpose: str, case: str) -> Denied | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from copy import copy
 from dataclasses import replace
 from typing import Any, NoReturn
 
@@ -13,7 +14,7 @@ from hub.audit.entries import KeyedDigests
 from hub.serving.access import Access, View
 from hub.serving.board import Board, Rules
 from hub.serving.circumstances import Circumstances
-from hub.serving.notes import Call, asking, begin, refusal
+from hub.serving.notes import Call, asking, begin, refusal, wanting
 from policies.decide import Denied, Grant, Reason
 from policies.models import Action
 
@@ -26,6 +27,7 @@ class Office:
     def __init__(self, hub: Hub, board: Board | None = None) -> None:
         self.hub = hub
         self._board = board or Board(hub.engine)
+        self._named: tuple[str, ...] = ()
         self.circumstances = Circumstances(hub.engine, hub.keys, hub.clock)
 
     @property
@@ -36,6 +38,14 @@ class Office:
             WorkspaceMissing: nothing is registered.
         """
         return self._board.rules
+
+    def naming(self, digests: Sequence[str]) -> Office:
+        """The same door for a request that names somebody, by keyed digests: who is asked about
+        is told of it also where it is refused.
+        """
+        made = copy(self)
+        made._named = tuple(digests)
+        return made
 
     def enter(
         self, call: Call, action: Action, deed: str, name: str, content: Any = None
@@ -70,7 +80,7 @@ class Office:
         rules, client = self.rules, call.caller.client
         said = encode({**_who(call), "deed": deed, "about": client, "said": content})
         note = begin(rules, call, Action.DISCOVER, f"client/{client}", self._request(said))
-        note = replace(note, action=deed)
+        note = replace(note, action=deed, digests=self._named)
         found = rules.policy.policies.clients.get(client)
         if found is None:
             denied = Denied((Reason("policy_client_unknown", {"client": client}),))
@@ -219,7 +229,8 @@ class Office:
         said = encode({**_who(call), "deed": deed, "about": name, "said": content})
         note = begin(rules, call, action, name, self._request(said))
         ask = asking(note, name, items, self.hub.clock.now())
-        judged = self.circumstances.judge(rules, ask, replace(note, action=deed))
+        note = wanting(rules, replace(note, action=deed, digests=self._named), name, items)
+        judged = self.circumstances.judge(rules, ask, note)
         if isinstance(judged.verdict, Denied):
             self.hub.audit.append([judged.note.refused(judged.verdict)])
             raise refusal(judged.verdict, name)

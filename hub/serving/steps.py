@@ -23,7 +23,7 @@ from hub.audit.log import AuditLog
 from hub.identity import Caller
 from hub.serving.board import Board, Rules
 from hub.serving.circumstances import Circumstances, Judged
-from hub.serving.notes import Call, Note, asking, begin, refusal
+from hub.serving.notes import Call, Note, asking, begin, refusal, wanting
 from hub.serving.persons import Namer
 from hub.serving.reading import Reader, Record, is_findable
 from policies.decide import Denied, Grant, Reason, confine
@@ -99,10 +99,15 @@ class Steps:
     def note(
         self, rules: Rules, caller: Caller, action: Action, subject: str, request: Request
     ) -> Note:
-        """What will be logged of a request."""
+        """What will be logged of a request, as being about those whom ``request.where`` names."""
         content = encode({**vars(request), "action": action, "subject": subject})
         call = Call(caller, request.purpose, request.case)
-        return begin(rules, call, action, subject, self._digests.of("request", content.decode()))
+        note = begin(rules, call, action, subject, self._digests.of("request", content.decode()))
+        kind, _, name = subject.partition("/")
+        check = rules.workspace.checks.get(name) if kind == "check" else None
+        about = rules.workspace.subjects.get(check.subject if check else subject)
+        # Named from the start: whoever is asked about is told of it also where it is refused.
+        return replace(note, digests=asked_by(self._digests, about, request.where))
 
     async def decide(
         self, rules: Rules, note: Note, subject: str, items: Sequence[str] | None
@@ -112,7 +117,7 @@ class Steps:
         Raises:
             Forbidden, SubjectUnknown: it refuses.
         """
-        judged = await self.judge(rules, note, subject, items)
+        judged = await self.judge(rules, wanting(rules, note, subject, items), subject, items)
         if isinstance(judged.verdict, Denied):
             await self.refuse(judged.note, judged.verdict, subject)
         return judged.note, judged.verdict
@@ -192,14 +197,6 @@ class Steps:
         except HubError as error:
             await self.fail(note, error)
 
-    def digests(self, subject: str, where: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
-        """What the log holds of the values searched by."""
-        return tuple(
-            self._digests.of(f"{subject}/{attribute}", value)
-            for attribute, values in where.items()
-            for value in values
-        )
-
     def naming(self, note: Note, rules: Rules, subject: Subject, shown: Sequence[Record]) -> Note:
         """The note with digests of all whom an answer is about, so that each of them can be told
         of it, by whatever the records were found.
@@ -235,6 +232,24 @@ def clean(subject: Subject, where: Mapping[str, str]) -> dict[str, list[str]]:
             # The cause is cut off: its words may hold the value.
             raise ValueInvalid(item=attribute, rule=error.rule) from None
     return cleaned
+
+
+def asked_by(
+    digests: KeyedDigests, subject: Subject | None, where: Mapping[str, str]
+) -> tuple[str, ...]:
+    """What the log holds of the values that a request asks by: of those that can be read, since
+    whoever asks wrongly, or for what there is not, is told so or refused later.
+    """
+    found = []
+    for attribute, value in where.items():
+        if subject is None or attribute not in subject.attributes:
+            continue
+        try:
+            ((canonical,),) = clean(subject, {attribute: value}).values()
+        except ValueInvalid:
+            continue
+        found.append(digests.of(f"{subject.subject}/{attribute}", canonical))
+    return tuple(found)
 
 
 def cells(record: Record) -> dict[str, Cell]:

@@ -67,9 +67,8 @@ class Verifier:
         grant = await self._steps.confine(note, grant, described, request)
         where = await self._steps.clean(note, described, request.where)
         claims = await self._steps.clean(note, described, request.claims)
-        note = replace(note.of_grant(grant), digests=self._steps.digests(subject, where))
         said = {name: value for name, (value,) in claims.items()}
-        note = await self._steps.spend(note)
+        note = await self._steps.spend(note.of_grant(grant))
         try:
             found = await self._ground.reader.find(grant, described, where, 2)
             if found.release is None:

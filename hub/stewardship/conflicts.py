@@ -83,7 +83,7 @@ class Conflicts:
         """
         named = None if attribute is None else (attribute,)
         content = {"entity": entity, "attribute": attribute}
-        sight = self._enter(Look("show_conflict", subject, named, content))
+        sight = self._enter(Look("show_conflict", subject, named, content, entity=entity))
         material = _material(sight)
         wanted = sight.attributes & (sight.attributes if attribute is None else {attribute})
         conflicts = [

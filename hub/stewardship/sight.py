@@ -13,6 +13,7 @@ from catalog.standards import elements
 from catalog.subjects import Subject
 from core.errors import HubError, NotFound
 from hub.app import Hub
+from hub.audit.entries import KeyedDigests
 from hub.operator import operator_entry
 from hub.serving.access import About, Access, Call, regions
 from hub.serving.office import Office
@@ -34,7 +35,7 @@ Shown = dict[str, Any]
 @dataclass(frozen=True)
 class Look:
     """What is asked for: ``attributes`` None: all that are open; ``content``: what else the
-    request says; ``links``: it is about who is who.
+    request says; ``links``: it is about who is who; ``entity``: it is about that one.
     """
 
     deed: str
@@ -42,6 +43,7 @@ class Look:
     attributes: tuple[str, ...] | None = None
     content: Mapping[str, Any] | None = None
     links: bool = False
+    entity: str | None = None
 
 
 class Sight(ABC):
@@ -148,6 +150,8 @@ class StewardSight(Sight):
         about.
         """
         asked = look.attributes
+        if look.entity is not None:
+            office = office.naming([_named(office.hub, look.subject, look.entity)])
         if look.links:
             # Who may say who is who may see of the two whatever else is open.
             office.linking(call, look.deed, look.subject, look.content)
@@ -204,4 +208,8 @@ class StewardSight(Sight):
 
     def digests(self, entity: str) -> tuple[str, ...]:
         """Keyed, so that nobody without the key can tell who it was."""
-        return (self._access.digest(f"{self.subject.subject}/entity", entity),)
+        return (_named(self.hub, self.subject.subject, entity),)
+
+
+def _named(hub: Hub, subject: str, entity: str) -> str:
+    return KeyedDigests(hub.keys).of(f"{subject}/entity", entity)

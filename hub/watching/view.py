@@ -18,9 +18,10 @@ from core.messages import LANGUAGES, say
 from core.types import Text
 from hub.audit.entries import KeyedDigests
 from hub.audit.search import Recorded, Wanted
-from hub.serving.access import About, Access, Call
+from hub.serving.access import About, Call
 from hub.serving.office import Office
 from hub.serving.persons import numbered, person_kind
+from hub.serving.steps import asked_by
 from hub.watching.kin import canonical
 from hub.workspace import Workspace
 from policies.models import REVEAL, SUPPRESS, Action
@@ -50,7 +51,9 @@ class OwnView:
             BadInput: that is no number of a person.
         """
         # A keyed digest of the number is all that the log keeps of it.
-        access = self._office.enter(call, Action.AUDIT, "audit_subject", OWN, [number, limit])
+        named = self._named(number)
+        office = self._office.naming(named)
+        access = office.enter(call, Action.AUDIT, "audit_subject", OWN, [number, limit])
         workspace = access.rules.workspace
         try:
             value = canonical(workspace, number)
@@ -62,16 +65,18 @@ class OwnView:
         for digest in digests:
             found |= self._told(telling, digest, limit)
         lines = [found[index] for index in sorted(found, reverse=True)[:limit]]
-        return self._give(access, lines, workspace, value)
-
-    def _give(
-        self, access: Access, lines: list[dict[str, Any]], workspace: Workspace, value: str
-    ) -> dict[str, Any]:
-        kind = person_kind(workspace.subjects) or OWN
         # Of what was left out, not even the number is logged.
-        rows = {"answered": len(lines), "persons": 1}
-        about = About((self._digests.of(kind, value),), rows)
+        about = About(tuple(named), {"answered": len(lines), "persons": 1})
         return access.give({"entries": lines}, about)
+
+    def _named(self, number: str) -> list[str]:
+        """By what the log names the person of a number; nothing for what is no number."""
+        subjects = self._office.rules.workspace.subjects
+        kind = person_kind(subjects)
+        if kind is None:
+            return []
+        name, _, attribute = kind.partition("/")
+        return [*asked_by(self._digests, subjects[name], {attribute: number})]
 
     def _about(self, workspace: Workspace, value: str) -> list[str]:
         """By which digests entries name the person: by the number, whatever attribute of which
@@ -134,18 +139,19 @@ class _Telling:
         searched = what["subject"].split("/")[0] == "audit" and what["subject"] != OWN
         if searched or recorded.time > self.now - self._delay(purpose):
             return None
-        shown = entry["decision"]["granted"] and entry["outcome"] != "failed"
+        granted = entry["decision"]["granted"]
+        shown = granted and entry["outcome"] != "failed"
         shown = shown and what["rows"].get("persons", 1) > 0
         items = self._items(entry) if shown else []
         line = {
             "time": recorded.time.isoformat(timespec="seconds"),
             "department": self._department(entry["who"]["department"]),
             "who": self._client(entry["who"]["client"]),
-            "purpose": self._purpose(purpose),
+            "purpose": self._purpose(purpose, granted),
             "subject": self._subject(what["subject"]),
             "action": what["action"],
             "items": items,
-            "outcome": "shown" if shown else "nothing_shown",
+            "outcome": "shown" if shown else "nothing_shown" if granted else "refused",
         }
         if self.workspace.watch.rules.own_view.accounts:
             line["account"] = entry["who"]["person"]
@@ -181,9 +187,13 @@ class _Telling:
         titles = {client.id: client.title for client in self.workspace.policies.clients}
         return _titled(titles, name)
 
-    def _purpose(self, name: str | None) -> dict[str, str]:
+    def _purpose(self, name: str | None, granted: bool) -> dict[str, str]:
+        """Whoever was refused may have written anything for a purpose: it is told if there is one
+        of that name.
+        """
         titles = {purpose.id: purpose.title for purpose in self.workspace.policies.purposes}
-        return _titled(titles, name or _NOBODY)
+        told = name if name is not None and (granted or name in titles) else _NOBODY
+        return _titled(titles, told)
 
     def _subject(self, name: str) -> dict[str, str]:
         kind, _, check = name.partition("/")
@@ -219,7 +229,7 @@ def _words(line: Mapping[str, Any], language: str) -> str:
 
 def _code(line: Mapping[str, Any]) -> str:
     if line["outcome"] != "shown":
-        return "view_refused"
+        return f"view_{line['outcome']}"
     if line["action"] == "audit_subject":
         return "view_own"
     known = {"query": "view_query", "verify": "view_verify", "check": "view_check"}

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, event
 
 from core.clock import FixedClock
 from core.keys import KeyRing
@@ -204,6 +204,33 @@ def test_checkpoints_that_witnesses_have_not_signed_in_time_are_told(
     assert evidence.verify().ok
     alone = replace(evidence, witnesses=Witnesses())
     assert alone.verify().ok, "without a quorum nothing is asked for"
+
+
+def test_all_checkpoints_are_read_by_as_many_statements_however_many_there_are(
+    evidence: Evidence, secrets: list[Secret], tmp_path: Path, clock: FixedClock
+) -> None:
+    asked: list[str] = []
+    event.listen(evidence.engine, "before_cursor_execute", lambda *told: asked.append(told[2]))
+
+    def read() -> tuple[list[tuple[int, str]], int]:
+        asked.clear()
+        with evidence.snapshot() as connection:
+            return list(evidence.notes(connection)), len(asked)
+
+    few, statements = read()
+    shown = []
+    for number in range(6):
+        evidence.audit.append([entry()])
+        clock.moment += timedelta(minutes=1)
+        evidence.audit.checkpoint()
+        if number % 2:
+            evidence.submit(signed(evidence, secrets[0], tmp_path))
+            evidence.submit(signed(evidence, secrets[1], tmp_path))
+        shown.append(evidence.checkpoints()["checkpoint"])
+    many, more = read()
+    assert (len(few), len(many), more) == (2, 8, statements)
+    assert [note for _, note in many[2:]] == shown
+    assert [note.count("witness.example") for note in shown] == [0, 2] * 3
 
 
 def test_nothing_is_shown_of_what_is_not_signed_yet(evidence: Evidence) -> None:

@@ -51,6 +51,12 @@ def test_changes_and_retirements_are_told(place: Place) -> None:
         ("checks/grown_up.yaml", "ask: resident_id", "ask: mobile", "sealed"),
         (
             "checks/grown_up.yaml",
+            "by: resident_id",
+            "by: resident_id\n  where: item.shoe == '1'",
+            "no attribute 'shoe'",
+        ),
+        (
+            "checks/grown_up.yaml",
             "ask: resident_id",
             "ask: resident_id\nauthorisation: name",
             "no date",
@@ -72,6 +78,19 @@ def test_a_mistake_names_file_line_field_and_rule_and_changes_nothing(
     assert "Traceback" not in done.stderr
     broken.write_text(text, "utf-8")
     assert "Added 0, changed 0, retired 0." in place.succeed("apply", str(place.workspace))
+
+
+@pytest.mark.parametrize("name", ["audit", "hub", "check", "dataset"])
+def test_no_subject_is_called_like_an_object_of_the_policy(place: Place, name: str) -> None:
+    """A rule that opens the log to auditors would open a register of people, or the other way."""
+    written = (place.workspace / "subjects/resident.yaml").read_text("utf-8")
+    made = place.workspace / f"subjects/{name}.yaml"
+    made.write_text("# Another one.\n" + written.replace("resident", name, 1), "utf-8")
+    refused = place.command("apply", str(place.workspace))
+    assert refused.returncode == 2
+    (line,) = [n for n, text in enumerate(made.read_text("utf-8").splitlines(), 1)
+               if text.startswith("subject:")]  # fmt: skip
+    assert f"subjects/{name}.yaml, line {line}, subject: '{name}' is what rules" in refused.stderr
 
 
 def test_all_mistakes_are_told_at_once(place: Place) -> None:

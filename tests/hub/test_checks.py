@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from core.clock import FixedClock
 from hub.api.state import opened_state
 from hub.app import open_hub
-from hub.checks.definition import Check
+from hub.checks.definition import Check, reads
 from hub.checks.evaluation import CheckRefused, Gathered, GatheredFact, Source, evaluate
 from hub.identity import Caller
 from hub.serving.desk import Request
@@ -111,6 +111,16 @@ BROKEN: dict[str, dict[str, Any]] = {
     },
     "a rule in doubt over what it does not need": {
         "rules": [{**definition()["rules"][1], "doubt": "facts.income < 5.0"}]
+    },
+    "a rule that reads facts otherwise than by name": {
+        "rules": [{**definition()["rules"][1], "met": "facts['homes'] == 0.0"}]
+    },
+    "a fact that reads items otherwise than by name": {
+        "facts": {**definition()["facts"],
+                  "people": {"title": TITLE, "how": "count", "where": "item['income'] > 1.0"}}
+    },
+    "members picked by a call": {
+        "members": {"subject": "resident", "by": "household_id", "where": "size(item) > 3"}
     },
     "a name that is no word": {"check": "Low income"},
     "an unknown field": {"colour": "red"},
@@ -274,3 +284,53 @@ def test_a_day_of_authorisation_ends_at_midnight_in_china(place: Place) -> None:
     assert ask(datetime(1990, 2, 2, 15, 59, tzinfo=UTC))["verdict"] == "eligible"
     with pytest.raises(CheckRefused):
         ask(datetime(1990, 2, 2, 16, 0, tzinfo=UTC))
+
+
+def test_what_a_check_reads_is_what_its_expressions_name() -> None:
+    where = "(item).sex == '1' && has(item.mobile) && !item.name.startsWith('item.born')"
+    made = check(members={"subject": "resident", "by": "household_id", "where": where})
+    assert set(reads(made)) == {
+        ("household", "household_id"),
+        ("resident", "household_id"),
+        *(("resident", name) for name in ("sex", "mobile", "name")),
+        ("resident", "annual_income"),
+        ("resident", "resident_id"),
+        ("dwelling", "owner"),
+    }
+
+
+def test_what_a_department_keeps_for_itself_closes_the_checks_that_read_it(place: Place) -> None:
+    """Until it names the check; and `hub apply` says which check reads what."""
+    file = place.workspace / "contracts/phones.users.odcs.yaml"
+    written = yaml.safe_load(file.read_text("utf-8"))
+    number = written["schema"][0]["properties"][0]
+    assert number["name"] == "resident_id"
+    ask = ("check", "grown_up", "--as", "worker-1", "--purpose", "visit", "--case", "GD-1",
+           "--where", "resident_id=-")  # fmt: skip
+
+    def applied(*said: dict[str, Any]) -> str:
+        custom = [{"property": "element", "value": "resident_id"}, *said]
+        number["customProperties"] = custom
+        file.write_text(yaml.safe_dump(written, allow_unicode=True), "utf-8")
+        return place.succeed("apply", str(place.workspace))
+
+    assert "The check grown_up reads resident/resident_id." in applied()
+    place.succeed("run", "--as-of", "2026-06-30")
+    assert "eligible" in place.succeed(*ask, typed=village.PEOPLE[0][0])
+    alone = {"property": "audience", "value": "department"}
+    told = applied(alone)
+    assert "must be one of those for whom these are: phones.users/resident_id (depart" in told
+    refused = place.command(*ask, typed=village.PEOPLE[0][0])
+    assert refused.returncode == 2
+    assert "audience:resident/resident_id forbids grown_up" in refused.stderr
+    explained = place.succeed("policy", "explain", *ask[2:-2], "--subject", "check/grown_up",
+                              "--action", "check")  # fmt: skip
+    assert "audience:resident/resident_id" in explained
+    told = applied(alone, {"property": "checks", "value": ["grown_up"]})
+    assert "lets grown_up read what is closed otherwise: phones.users/resident_id" in told
+    assert "eligible" in place.succeed(*ask, typed=village.PEOPLE[0][0])
+    number["customProperties"][-1]["value"] = ["grown_down"]
+    file.write_text(yaml.safe_dump(written, allow_unicode=True), "utf-8")
+    unknown = place.command("apply", str(place.workspace))
+    assert unknown.returncode == 2
+    assert "there is no check 'grown_down'" in unknown.stderr

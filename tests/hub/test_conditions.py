@@ -28,6 +28,7 @@ from hub.conditions.zones import networks, origin
 from hub.identity import Caller, Tokens
 from hub.watching.watch import Watcher
 from policies.conditions import Quota
+from policies.verdicts import Owed
 from tests.hub import village
 from tests.hub.conftest import Place, copied, serving
 
@@ -297,7 +298,10 @@ def test_files_and_yes_or_no_spend_quotas_too(place: Town) -> None:
 
 
 def test_a_quota_holds_for_all_workers_at_once(place: Town) -> None:
-    debts = (("a", Quota(requests=7, per="day")), ("b", Quota(requests=30, per="hour")))
+    debts = (
+        Owed("one", Quota(requests=7, per="day"), "a"),
+        Owed("two", Quota(requests=30, per="hour"), "b"),
+    )
 
     def take(_: int) -> bool:
         with place.hub.engine.connect() as connection:
@@ -312,7 +316,7 @@ def test_a_quota_holds_for_all_workers_at_once(place: Town) -> None:
         rows = connection.execute(text("SELECT key, used FROM policy_usage")).all()
         used = {row.key: row.used for row in rows}
     # What was refused for one quota took nothing of the other.
-    assert used == {"a/day/c": 7, "b/hour/c": 7}
+    assert used == {"a/c": 7, "b/c": 7}
 
 
 @given(
@@ -405,6 +409,26 @@ def test_a_changed_policy_asks_anew(town: Hub, tmp_path: Path) -> None:
     apply_documents(town, folder.read(made).documents(), str(tmp_path))
     with opened(town) as place:
         assert "Approval 2" in place.query("worker-1/li", "twice").text
+
+
+def test_a_line_that_moves_keeps_its_count(town: Hub, tmp_path: Path) -> None:
+    made = workspace(tmp_path / "moved")
+    rules = made / "policies/rules.csv"
+    line = "worker,query,resident/name,counted,all,reveal,allow,quota=2/day"
+
+    def spent(content: str, times: int) -> list[int]:
+        rules.write_text(content, "utf-8")
+        apply_documents(town, folder.read(made).documents(), str(tmp_path))
+        with opened(town) as place:
+            return [place.query("worker-1", "counted").status_code for _ in range(times)]
+
+    first = rules.read_text("utf-8")
+    assert line in first
+    assert spent(first, 1) == [200]
+    moved = "# moves all below\n\n" + first.replace(line, "") + line + "\n" + line + "\n"
+    assert spent(moved, 2) == [200, 403]
+    assert spent(first.replace("quota=2/day", " quota=2/day ; zone=home"), 1) == [200]
+    assert spent(first, 1) == [403]
 
 
 def test_where_no_condition_is_nothing_is_looked_up(place: Town) -> None:

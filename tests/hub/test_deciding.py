@@ -6,7 +6,8 @@ import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,17 @@ import httpx
 import pytest
 import yaml
 
+from core.clock import FixedClock
 from hub import folder
 from hub.app import Hub, apply_documents, open_hub
+from hub.audit.entries import Decision, Entry, What, Who, Why
 from hub.audit.search import Wanted
-from hub.deciding import replay
+from hub.conditions import register
+from hub.conditions.register import Opening
+from hub.deciding import drafts, past, replay
+from hub.deciding.doors import Asker
 from hub.identity import Caller, Tokens
+from hub.serving.office import Office
 from tests.hub import village
 from tests.hub.conftest import Api, Place, serving
 from tests.hub.matrix.base import PAST
@@ -256,7 +263,9 @@ def test_a_draft_is_put_to_the_past(town: Hub, asked_before: Api) -> None:
     assert [(i["item"], i["after"][0]["mask"]) for i in change["gained"]] == [
         ("birth_date", "year")
     ]
-    assert (found["to_denied"], found["to_granted"], found["complete"]) == (1, 0, True)
+    # What the refused request asked for is in the log, and would be open.
+    assert (found["to_denied"], found["to_granted"], found["complete"]) == (1, 1, True)
+    assert (found["unjudged"], found["lacking"]) == (0, {})
     assert found["distinct"] == 1
 
 
@@ -269,12 +278,124 @@ def test_the_same_policy_changes_nothing_and_a_cap_is_said(town: Hub, asked_befo
     assert found["reached"] is not None
 
 
-@pytest.mark.usefixtures("asked_before")
-def test_pages_of_the_log_are_read_on(town: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(replay, "_PAGE", 2)
-    now = town.clock.now()
-    past = replay.read(town.audit, replay.period(now, now - timedelta(hours=1), None, 100))
-    assert past.requests == 4
+def test_pages_of_the_log_are_read_on(
+    town: Hub, asked_before: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(past, "_PAGE", 2)
+    body = {**PAST, "documents": draft(town, "nothing of the kind")}
+    found = asked_before("POST", "/v1/policy/what-if", "admin-1", json=body).json()
+    assert (found["requests"], found["complete"]) == (4, True)
+    found = asked_before("POST", "/v1/policy/what-if", "admin-1", json={**body, "limit": 4}).json()
+    assert (found["read"], found["complete"]) == (4, False)
+
+
+DAY, NIGHT = datetime(2040, 6, 6, 2, tzinfo=UTC), datetime(2040, 6, 6, 15, 30, tzinfo=UTC)
+"""Ten o'clock and half past eleven at night of a Wednesday in China."""
+OFFICE = "hours=08:30-18:00/working"
+
+
+@dataclass
+class Once:
+    """A town of later, in whose log stands what is put there; ``name`` is what was asked for."""
+
+    hub: Hub
+
+    def asked(
+        self, at: datetime, case: str | None = "C-1", granted: bool = True, **more: Any
+    ) -> None:
+        self.hub.audit._clock = FixedClock(at)
+        entry = Entry(
+            who=Who("worker-1", "police", "li"),
+            why=Why("visit", case),
+            what=What("query", "resident", items=more.pop("items", {"name": "reveal"}),
+                      rows=more.pop("rows", {})),
+            decision=Decision(granted),
+            policy=more.pop("policy", "an earlier one"),
+            outcome="answered" if granted else "refused",
+        )  # fmt: skip
+        self.hub.audit.append([entry])
+
+    def what_if(self, conditions: str, scope: str = "own_region", **files: str) -> tuple[Any, ...]:
+        """How many would be denied, granted, and not judged, if names were open under these
+        conditions.
+        """
+        line = f"worker, query, resident/name, visit, {scope}, reveal, allow, {conditions}"
+        period = replay.period(NIGHT + timedelta(days=1), DAY - timedelta(days=1), None, 100)
+        texts = {**draft(self.hub, NAMES, line), **files}
+        asker = Asker(Office(self.hub), None)
+        found = replay.what_if(
+            asker, lambda rules: drafts.of_texts(texts, rules.workspace), period, {}
+        )
+        assert found["unjudged"] == sum(change["unjudged"] for change in found["changes"])
+        return found["to_denied"], found["to_granted"], found["lacking"]
+
+
+@pytest.fixture
+def once(town: Hub) -> Once:
+    return Once(replace(town, clock=FixedClock(NIGHT + timedelta(days=1))))
+
+
+def test_conditions_are_judged_by_when_it_was_asked(once: Once) -> None:
+    for moment in (DAY, DAY, NIGHT):
+        once.asked(moment)
+    assert once.what_if(OFFICE) == (1, 0, {})
+    assert once.what_if("hours=00:00-24:00/working") == (0, 0, {})
+    assert once.what_if("quota=1/day") == (0, 0, {})
+
+
+def test_conditions_are_judged_by_the_case_as_it_was(once: Once) -> None:
+    opening = Opening("C-1", "police", "visit", None, "worker-1")
+    with once.hub.engine.begin() as connection:
+        register.open_case(connection, opening, {"resident": ["e"]}, DAY)
+        register.open_case(connection, replace(opening, number="C-2"), {}, DAY)
+        register.close_case(connection, "police", "C-1", NIGHT)
+    before, after = DAY - timedelta(hours=1), NIGHT + timedelta(hours=1)
+    for at in (before, DAY, NIGHT, after):
+        once.asked(at)
+    once.asked(after, "C-2")
+    once.asked(after, "C-3")
+    once.asked(after, None)  # erased
+    assert once.what_if("case=registered") == (4, 0, {"case": 1})
+    assert once.what_if("", scope="own_cases") == (5, 0, {"case": 1})
+    purposes = [
+        {"id": name, "title": {"zh": name, "en": name}, "basis": "a rule",
+         "case": {"pattern": "C-[12]"}}
+        for name in ("visit", "data_governance")
+    ]  # fmt: skip
+    files = {"policies/purposes.yaml": yaml.safe_dump({"purposes": purposes})}
+    assert once.what_if("", **files) == (1, 0, {"case": 1})
+
+
+def test_what_the_log_does_not_hold_is_said(once: Once) -> None:
+    once.asked(DAY)
+    once.asked(DAY, rows={"approval": 7})
+    once.asked(DAY, granted=False, items={"birth_date": "suppress"})
+    once.asked(NIGHT)
+    assert once.what_if("zone=gov") == (0, 0, {"zone": 3})
+    assert once.what_if("second_person") == (0, 0, {"second_person": 2})
+    # What does not hold anyhow is known; of what is the same under both, nothing is to be judged.
+    both = f"{OFFICE}; zone=gov; second_person"
+    assert once.what_if(both) == (1, 0, {"zone": 2, "second_person": 1})
+    assert once.what_if("") == (0, 0, {})
+
+
+def test_what_was_given_under_this_policy_had_held(once: Once, tmp_path: Path) -> None:
+    workspace = village.make(tmp_path / "village")
+    rules = workspace / "policies/rules.csv"
+    line = f"{NAMES}, zone=home"
+    rules.write_text(rules.read_text("utf-8").replace(NAMES, line), "utf-8")
+    zone = {"id": "home", "title": {"zh": "h", "en": "h"}, "networks": ["10.0.0.0/8"]}
+    (workspace / "policies/zones.yaml").write_text(yaml.safe_dump({"zones": [zone]}), "utf-8")
+    apply(once.hub, workspace)
+    revision = Office(once.hub).rules.policy.policies.revision
+    for moment in (DAY, NIGHT):
+        once.asked(moment, policy=revision)
+        once.asked(moment)
+    once.asked(NIGHT, granted=False, policy=revision)
+    # Of what was decided by an earlier policy, or refused, it is not known where it came from.
+    assert once.what_if(OFFICE) == (1, 0, {"zone": 3})
+    assert once.what_if("") == (0, 0, {"zone": 3})
+    assert once.what_if(f"{OFFICE}; zone=home") == (1, 0, {"zone": 4})
 
 
 @pytest.mark.parametrize(

@@ -27,6 +27,7 @@ from hub.watching.view import OwnView
 from hub.watching.watch import Watched, Watcher
 from tests.audit.test_attacks import attacked, run
 from tests.hub.conftest import Api, Place
+from tests.hub.stewarding import entity_of
 from tests.hub.village import PEOPLE
 
 ASKED = ("--as", "auditor-1", "--person", "zhou", "--purpose", "data_governance", "--case", "S-1")
@@ -225,6 +226,48 @@ def test_a_person_outside_the_area_is_told_that_nothing_was_shown(hub: Hub, api:
     assert "Nothing was shown" in line["words"]["en"]
 
 
+def test_whoever_was_asked_about_is_told_also_where_it_was_refused(hub: Hub, api: Api) -> None:
+    """By every way on which a request can name a person; of nothing but that it was asked."""
+    said, about = {"purpose": "visit", "case": "GD-1"}, {"where": {"resident_id": OTHER}}
+    governed = {**said, "purpose": "data_governance", "entity": entity_of(hub, OTHER)}
+    path = "/v1/subjects/resident"
+    claims = {"mobile": "13800138000"}
+    named = [{"subject": "resident", "attribute": "resident_id", "value": OTHER}]
+    refused: dict[str, tuple[str, str, dict[str, Any]]] = {
+        "query": (f"{path}/query", "worker-1", {**said, **about, "items": ["birth_date"]}),
+        "verify": (f"{path}/verify", "worker-1", {**said, **about, "claims": claims}),
+        "exchange": (f"{path}/exchange", "nobody-1", {**said, **about}),
+        "check": ("/v1/checks/grown_up", "nobody-1", {**said, **about}),
+        "case_open": ("/v1/cases/open", "nobody-1", {**said, "about": named}),
+        "audit_subject": ("/v1/audit/subject", "worker-1", {**said, "number": OTHER}),
+        "explain": (f"{path}/explain", "worker-1", governed),
+        "show_conflict": ("/v1/conflicts/show", "worker-1", {**governed, "subject": "resident"}),
+    }
+    for action, (where, client, body) in refused.items():
+        answer = api("POST", where, client, person="li", json=body)
+        assert answer.status_code in (403, 404), (action, answer.text)
+        line = view(hub, OTHER)[0]
+        told = (line["action"], line["outcome"], line["items"], line["who"]["en"])
+        assert told == (action, "refused", [], client)
+        assert "and was refused" in line["words"]["en"]
+        assert set(line) == set(view(hub, OTHER)[0]), "no more than of an answer"
+    # The same of what was answered.
+    explained = api("POST", f"{path}/explain", "steward-1", person="zhao", json=governed)
+    assert explained.status_code == 200
+    assert view(hub, OTHER)[0]["action"] == "explain"
+
+
+def test_a_purpose_that_there_is_none_of_is_kept_back_and_not_repeated(hub: Hub, api: Api) -> None:
+    before = len(view(hub, OTHER))
+    assert ask(api, OTHER, purpose="for_a_friend").status_code == 403
+    assert ask(api, "12", purpose="for_a_friend").status_code == 403
+    assert len(view(hub, OTHER)) == before + 1, "the view before, and no more"
+    clock = FixedClock(datetime.now(UTC) + timedelta(days=181))
+    later = Hub(**{**vars(hub), "clock": clock})
+    (line,) = [line for line in view(later, OTHER) if line["purpose"]["en"] == "-"]
+    assert (line["action"], line["outcome"]) == ("query", "refused")
+
+
 def test_investigations_are_told_later_and_until_then_nothing_tells_of_them(place: Place) -> None:
     purposes = place.workspace / "policies/purposes.yaml"
     written = yaml.safe_load(purposes.read_text("utf-8"))
@@ -240,6 +283,7 @@ def test_investigations_are_told_later_and_until_then_nothing_tells_of_them(plac
     query = ("query", "resident", "--as", "worker-1", "--purpose", "visit", "--case", "1",
              "--where", "resident_id=-")  # fmt: skip
     place.succeed(*query, typed=FIRST)
+    assert place.command(*query, "--items", "birth_date", typed=FIRST).returncode == 2
     shown = json.loads(place.succeed("audit", "subject", *OWN, "--json", typed=FIRST))
     assert shown["entries"] == []
     with open_hub(place.settings) as hub:
@@ -247,7 +291,7 @@ def test_investigations_are_told_later_and_until_then_nothing_tells_of_them(plac
         assert reading.entry["what"]["rows"] == {"answered": 0, "persons": 1}
     later = FixedClock(datetime.now(UTC) + timedelta(days=91))
     with open_hub(place.settings, clock=later) as hub:
-        assert [line["action"] for line in view(hub, FIRST)] == ["audit_subject", "query"]
+        assert [line["action"] for line in view(hub, FIRST)] == ["audit_subject", "query", "query"]
 
 
 def test_kin_are_found_from_golden_records_and_never_named(place: Place) -> None:

@@ -107,9 +107,13 @@ def test_conditional_items_need_a_rule() -> None:
 
 
 def test_what_is_not_shared_closes_to_all_other_departments() -> None:
-    reading = ("lookup", "verify", "query", "exchange", "check", "steward")
+    reading = ("lookup", "verify", "query", "exchange", "steward")
     expected = {("!health", action, "deny") for action in reading}
     assert sharing(town.KNOWN)["resident/treated"] == expected
+    checks = {"ill": frozenset({("resident", "treated")}), **town.KNOWN.checks}
+    made = sharing(replace(town.KNOWN, checks=checks))
+    assert made["check/ill"] == {("!health", "check", "deny")}
+    assert "check/low_income" not in made
 
 
 def with_second_source(item: tuple[str, str, int]) -> Known:

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -11,10 +13,10 @@ from hypothesis import strategies as st
 from catalog.contracts import Contract, parse
 from catalog.subjects import Subject
 from core.clock import start_of_day
-from core.types import Audience
+from core.types import Audience, Sharing
 from core.yamlfile import InvalidFiles, load
 from policies.agreements import assemble
-from policies.audiences import audience_of, audience_of_item
+from policies.audiences import audience_of, audience_of_item, readings
 from policies.decide import Denied, Grant, Policy, decide
 from policies.documents import read
 from policies.models import Action, Agreement, Documents, Effect, Known, Line, Reach, Rule
@@ -62,12 +64,14 @@ def agreement(consumer: str, since: date, until: date, provider: str = "police")
     )
 
 
-def policy(folder: Path, known: Known, *agreements: Agreement) -> Policy:
+def policy(
+    folder: Path, known: Known, *agreements: Agreement, rules: tuple[Rule, ...] = (RULE,)
+) -> Policy:
     """The rule opens everything in part to everybody; audiences close."""
     read_in = read(town.write(folder)).documents
     clients = tuple(c.model_copy(update={"rank": RANKS.get(c.id)}) for c in read_in.clients)
     documents = Documents(
-        purposes=read_in.purposes, clients=clients, rules=(RULE,), agreements=agreements
+        purposes=read_in.purposes, clients=clients, rules=rules, agreements=agreements
     )
     return Policy(assemble(documents, known))
 
@@ -206,6 +210,7 @@ schema:
     - {property: element, value: person_name}
     - {property: audience, value: leaders}
     - {property: leaderRank, value: 2}
+    - {property: checks, value: [owners]}
 """
 
 
@@ -222,6 +227,7 @@ def test_a_contract_says_for_whom_its_items_are(tmp_path: Path) -> None:
     assert made.item("fined").audience is None
     assert audience_of_item(made, "owner") is Audience.LEADERS
     assert made.item("owner").leader_rank == 2
+    assert (made.item("owner").checks, made.item("fined").checks) == (("owners",), ())
     assert Contract.model_validate(made.model_dump(mode="json")) == made
 
 
@@ -242,6 +248,73 @@ def test_a_bad_audience_is_named_by_file_line_and_field(
         contract(tmp_path, CONTRACT.replace(before, after))
     found = [(m.fields["line"], str(m.fields["rule"])) for m in refused.value.mistakes]
     assert any(at == line and words in rule for at, rule in found), found
+
+
+CHECK = RULE.model_copy(
+    update={"action": Action.CHECK, "object": "check/low_income", "mask": "reveal"}
+)
+
+
+def may_run(made: Policy, day: date = DAY) -> set[str]:
+    """The clients that may run the check, which reads name and date of birth of residents."""
+    asked = {c: ask(c, subject="check/low_income", now=start_of_day(day)) for c in EVERYBODY}
+    runs = {c: decide(made, replace(a, action=Action.CHECK)) for c, a in asked.items()}
+    return {client for client, verdict in runs.items() if isinstance(verdict, Grant)}
+
+
+@settings(max_examples=40, deadline=None, derandomize=True)
+@given(
+    said=st.sampled_from(
+        [
+            {},
+            {"sharing": Sharing.NOT_SHARED},
+            {"audience": Audience.DEPARTMENT},
+            {"audience": Audience.TIED},
+            {"audience": Audience.LEADERS, "leader_rank": 1},
+            {"sharing": Sharing.NOT_SHARED, "audience": Audience.LEADERS, "leader_rank": 2},
+        ]
+    ),
+    offset=st.integers(-1, 1),
+)
+def test_a_check_is_closed_to_whom_what_it_reads_is(said: dict[str, Any], offset: int) -> None:
+    """But where the department names it; and what it does not read closes it to nobody."""
+    day = DAY + timedelta(days=offset)
+    tied = agreement("civil", DAY, DAY)
+
+    def made(**items_say: dict[str, Any]) -> Policy:
+        with TemporaryDirectory() as folder:
+            return policy(Path(folder), items(**items_say), tied, rules=(RULE, CHECK))
+
+    closed = made(name=said)
+    assert may_run(closed, day) == may(closed, "name", day)
+    assert may_run(made(name={**said, "checks": ("other",)}), day) == may_run(closed, day)
+    named = made(name={**said, "checks": ("low_income",)})
+    assert may_run(named, day) == EVERYBODY
+    assert may(named, "name", day) == may(closed, "name", day), "the item stays as it is"
+    assert may_run(made(sex=said), day) == EVERYBODY
+
+
+def test_a_check_that_is_closed_says_by_what(tmp_path: Path) -> None:
+    known = items(
+        born={"sharing": Sharing.NOT_SHARED},
+        name={"audience": Audience.DEPARTMENT, "checks": ("low_income",)},
+    )
+    made = policy(tmp_path, known, rules=(CHECK,))
+    asked = replace(ask("grid.app", subject="check/low_income"), action=Action.CHECK)
+    refused = decide(made, asked)
+    assert isinstance(refused, Denied)
+    rules = [reason.fields.get("rule") for reason in refused.reasons]
+    assert rules == [None, "sharing:resident/born"]
+    told = {f"{r.dataset}/{r.item}": (r.closed, r.named) for r in readings("low_income", known)}
+    assert told == {
+        "police.residents/born": (Audience.DEPARTMENT, False),
+        "police.residents/name": (Audience.DEPARTMENT, True),
+    }
+
+
+def test_a_check_of_what_nobody_registered_is_closed(tmp_path: Path) -> None:
+    ghost = {**vars(town.KNOWN), "contracts": {"market.shops": town.CONTRACTS["market.shops"]}}
+    assert may_run(policy(tmp_path, Known(**ghost), rules=(CHECK,))) == set()
 
 
 def test_nobody_is_closed_out_unsaid(tmp_path: Path) -> None:

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from hypothesis import given, settings
@@ -169,9 +171,9 @@ def test_an_agreement_carries_conditions_but_finding_costs_no_quota(tmp_path: Pa
     policy = town.policy(tmp_path, agreement=agreement)
     now = town.NOON
     whole = replace(ask("grid.app", purpose="relief", now=now), context=KNOWN)
-    quota = (("agreement:A-2026-001", Quota(requests=5, per="day")),)
-    assert granted(policy, whole).quotas == quota
-    assert granted(policy, replace(whole, items=("mobile",))).quotas == quota
+    (owed,) = granted(policy, whole).quotas
+    assert (owed.rule, owed.quota) == ("agreement:A-2026-001", Quota(requests=5, per="day"))
+    assert granted(policy, replace(whole, items=("mobile",))).quotas == (owed,)
     (option,) = explain(policy, replace(whole, action=Action.LOOKUP), "mobile")
     assert option.conditions == "case=registered"
     closed = replace(whole, context=Context(), items=("mobile",))
@@ -189,10 +191,35 @@ worker,query,resident/sex,visit,all,partial,allow,quota=2/day
 worker,query,resident/sex,visit,all,reveal,allow
 """
     policy = town.policy(tmp_path, rules=rules)
-    most = (("rules.csv:2", Quota(requests=1, per="hour")),)
-    assert granted(policy, asked()).quotas == most
+    most = granted(policy, asked()).quotas
+    assert [(owed.rule, owed.quota.text) for owed in most] == [("rules.csv:2", "1/hour")]
     assert granted(policy, replace(asked(), items=("name", "born"))).quotas == most
     assert granted(policy, replace(asked(), items=("born", "sex"))).quotas == ()
+
+
+QUOTA_LINES = (
+    "worker,query,resident/name,visit,all,reveal,allow,quota=3/day",
+    "grid,query,resident/name,visit,all,reveal,allow,quota=3/day",
+    "worker,query,resident/*,relief,all,default,allow,quota=3/day",
+)
+
+
+@settings(max_examples=30, deadline=None, derandomize=True)
+@given(st.permutations([*QUOTA_LINES, QUOTA_LINES[0], *["# a comment", ""] * 5]))
+def test_a_quota_is_counted_by_what_its_line_says(lines: list[str]) -> None:
+    """Wherever the lines stand, how often, and whichever of two alike is named."""
+    for purpose in ("visit", "relief"):
+        assert counters(lines, purpose) == counters(QUOTA_LINES, purpose)
+    changed = [line.replace("3/day", "4/day") for line in lines]
+    assert counters(changed, "visit") != counters(QUOTA_LINES, "visit")
+
+
+def counters(lines: Sequence[str], purpose: str) -> str:
+    request = replace(ask("grid.app", purpose=purpose, now=town.NOON), context=KNOWN)
+    with TemporaryDirectory() as made:
+        policy = town.policy(Path(made), rules="\n".join(lines))
+    (owed,) = granted(policy, request).quotas
+    return owed.counter
 
 
 def test_own_cases_are_the_entities_of_the_case(tmp_path: Path) -> None:

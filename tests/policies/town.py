@@ -140,7 +140,7 @@ KNOWN = Known(
     regions=regions(),
     departments=frozenset({"police", "health", "market", "civil", "grid"}),
     contracts=CONTRACTS,
-    checks=frozenset({"low_income"}),
+    checks={"low_income": frozenset({("resident", "name"), ("resident", "born")})},
     elements=elements(),
 )
 
