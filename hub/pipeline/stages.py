@@ -28,6 +28,7 @@ from hub.pipeline.increment import Increment
 from hub.pipeline.landing import Landed, land, land_changes, marked
 from hub.pipeline.states import DatasetState, LinkState, SubjectState
 from hub.pipeline.tasks import Task
+from hub.pipeline.writing import Writer
 from hub.quality.gating import Ground, gated
 from hub.workspace import Workspace
 from reconcile import conflicts, fusion, linkage
@@ -166,27 +167,29 @@ class Stages:
     ) -> SubjectState:
         tables = {dataset: self.lake.dataset(version) for dataset, version in task.fit.items()}
         feeds = fusion.Feeds.of(task.subject, tables, self._repairs(task))
-        made: dict[str, TableVersion] = {}
-        with self._room(f"fuse-{self.run}-{task.name}") as aside:
+        made = ("claims", "golden", "conflicts")
+        with (
+            self._room(f"fuse-{self.run}-{task.name}") as aside,
+            Writer(self.lake, {"run": self.run}) as writer,
+        ):
             parts = fusion.Parts(engine, feeds, self.lake.dataset(linked.links), aside)
             trust = parts.learn(task.as_of, ruled)
             for said, rulings in parts.split(ruled):
                 fused = fusion.fuse(engine, task.subject, said, task.as_of, rulings, trust)
-                plans = {
-                    "claims": said.text(task.subject),
-                    "golden": fused.golden,
-                    "conflicts": self._carried(engine, task, fused.conflicts),
-                }
-                for name, plan in plans.items():
-                    mode = "append" if name in made else "overwrite"
-                    made[name] = self._write_plan(engine, f"{name}/{task.name}", plan, mode)
+                found = self._carried(engine, task, fused.conflicts)
+                for name, plan in zip(
+                    made, (said.text(task.subject), fused.golden, found), strict=True
+                ):
+                    with streamed(engine, plan) as rows:
+                        writer.write(f"{name}/{task.name}", rows)
                 trust = fused.sources
                 # What was made of this part makes room for the next.
-                del said, fused, plans, plan
+                del said, fused, found, plan
+            versions = {name: writer.version(f"{name}/{task.name}") for name in made}
         return self._state(
             task,
             linked,
-            **made,
+            **versions,
             sources=self._write(f"sources/{task.name}", trust),
             learned=task.as_of,
         )
@@ -275,16 +278,8 @@ class Stages:
         finally:
             engine.close()
 
-    def _write_plan(
-        self, engine: BaseBackend, table: str, plan: ir.Table, mode: str = "overwrite"
-    ) -> TableVersion:
-        with streamed(engine, plan) as rows:
-            return self._write(table, rows, mode)
-
-    def _write(
-        self, table: str, data: pa.Table | pa.RecordBatchReader, mode: str = "overwrite"
-    ) -> TableVersion:
-        return self.lake.write(table, data, mode, notes={"run": self.run})
+    def _write(self, table: str, data: pa.Table | pa.RecordBatchReader) -> TableVersion:
+        return self.lake.write(table, data, notes={"run": self.run})
 
 
 _NO_LINKS = pa.table({name: pa.array([], pa.string()) for name in ("dataset", "record", "entity")})
