@@ -23,7 +23,7 @@ import psycopg
 from bench.machine import describe, show
 from catalog.subjects import Subject
 from core.database import plain_url
-from core.engine import EngineLimits, connect
+from core.engine import EngineLimits, connect, view
 from core.lake import Lake, TableVersion
 from hub.app import Hub, open_hub
 from hub.folder import read
@@ -136,7 +136,7 @@ def publish(hub: Hub, subject: Subject, state: SubjectState, limits: EngineLimit
 def vote(hub: Hub, claims: TableVersion, limits: EngineLimits) -> float:
     """Seconds of a bare weighted vote over the same claims, its result written to the lake."""
     engine = connect(limits).con
-    engine.register("claims", hub.lake.dataset(claims))
+    view(engine, "claims", hub.lake.dataset(claims))
     with seconds() as spent:
         rows = engine.sql(
             """SELECT entity, attribute, arg_max(gist, score) AS value

@@ -143,6 +143,15 @@ def _streamed(engine: BaseBackend, plan: ir.Table) -> Iterator[pa.RecordBatchRea
         yield rows.cast(plan.schema().to_pyarrow())
 
 
+def set_aside(engine: Backend, plan: ir.Table, file: Path) -> ir.Table:
+    """``plan`` carried out into a Parquet file on disk, and read from there: for what is needed
+    piece by piece. Rows in order let a reader of some pass over the others.
+    """
+    engine.to_parquet(plan, file, compression="lz4")
+    # Literals are written in types of the engine's choice.
+    return engine.read_parquet(file).cast(plan.schema())
+
+
 def scan(engine: BaseBackend, data: ir.Table | Data) -> ir.Table:
     """``data`` for use in a plan on ``engine``, read where it lies."""
     if isinstance(data, ir.Table):

@@ -60,7 +60,8 @@ class Lake:
         """Writes ``data`` as the next version of ``table``.
 
         Args:
-            mode: ``overwrite`` for a new snapshot, ``append`` for a ledger.
+            mode: ``overwrite`` for a new snapshot or its first part, ``append`` for a ledger or
+                a further part.
             notes: kept in the commit, such as the run that wrote it.
 
         Raises:

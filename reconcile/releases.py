@@ -9,6 +9,7 @@ mixture.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -16,6 +17,8 @@ from typing import Any
 import duckdb
 import orjson
 import psycopg
+from psycopg.copy import QueuedLibpqWriter
+from psycopg.types.json import Jsonb
 from sqlalchemy import Connection, func, insert, select, text
 
 from catalog.subjects import Attribute, Subject
@@ -43,6 +46,13 @@ _GOLDEN = """
 """
 _COLUMNS = "entity, attribute, value, status, dataset, as_of, confidence"
 _FETCH_ROWS = 20_000
+_RECORD = {
+    "subject": "text", "entity": "text", "opened": "int8", "region": "text", "plain": "jsonb",
+    "sealed": "bytea",
+}  # fmt: skip
+_KEY = {
+    "subject": "text", "attribute": "text", "digest": "bytea", "entity": "text", "opened": "int8",
+}  # fmt: skip
 
 
 class ReleaseMissing(HubError):
@@ -200,14 +210,22 @@ class Publisher:
         self._sealer = self._keys.sealer(RECORDS)
         engine = connect(self._limits).con
         try:
-            self._compare(engine, candidate)
             driver = connection.connection.driver_connection
             assert isinstance(driver, psycopg.Connection)
-            return self._apply(driver, engine, number, candidate.subject)
+            with driver.cursor() as cursor:
+                if candidate.published is None and candidate.golden is not None:
+                    view(engine, "opening", self._lake.dataset(candidate.golden))
+                    opened = self._open(cursor, engine, number, candidate.subject)
+                    return Outcome(opened, 0, 0)
+                self._compare(engine, candidate)
+                self._close(cursor, engine, number, candidate.subject)
+                self._open(cursor, engine, number, candidate.subject)
+            return _counted(engine)
         finally:
             engine.close()
 
     def _compare(self, engine: duckdb.DuckDBPyConnection, candidate: Candidate) -> None:
+        """Tables ``difference``, of the entities that are not as they were, and ``opening``."""
         # Tables of its own: over Arrow streams the engine does not know how many rows it meets.
         changes = None if candidate.anew else candidate.changes
         sides = (
@@ -234,91 +252,98 @@ class Publisher:
             """,  # noqa: S608 - the tables' names are constants
             {"anew": candidate.anew},
         )
+        engine.execute(
+            "CREATE VIEW opening AS SELECT * FROM fresh SEMI JOIN difference USING (entity)"
+        )
 
-    def _apply(
-        self,
-        driver: psycopg.Connection[Any],
-        engine: duckdb.DuckDBPyConnection,
-        number: int,
-        subject: Subject,
-    ) -> Outcome:
-        with driver.cursor() as cursor:
-            cursor.execute("CREATE TEMP TABLE leaving (entity text PRIMARY KEY) ON COMMIT DROP")
-            with cursor.copy("COPY leaving FROM STDIN") as copy:
-                for rows in _batches(engine, "SELECT entity FROM difference WHERE was", {}):
-                    copy.write("".join(f"{entity}\n" for (entity,) in rows))
-            for table in ("golden_record", "golden_key"):
-                cursor.execute(
-                    f"UPDATE {table} SET closed = %s FROM leaving "  # noqa: S608 - constants
-                    f"WHERE subject = %s AND {table}.entity = leaving.entity AND closed IS NULL",
-                    (number, subject.subject),
-                )
-            cursor.execute("DROP TABLE leaving")
-            self._copy_records(cursor, engine, number, subject)
-            self._copy_keys(cursor, engine, number, subject)
-        counts = engine.execute(
-            "SELECT count(*) FILTER (NOT was), count(*) FILTER (was AND is_now), "
-            "count(*) FILTER (NOT is_now) FROM difference"
-        ).fetchone()
-        assert counts is not None
-        return Outcome(*counts)
-
-    def _copy_records(
+    def _close(
         self,
         cursor: psycopg.Cursor[Any],
         engine: duckdb.DuckDBPyConnection,
         number: int,
         subject: Subject,
     ) -> None:
-        secret = {name: is_sealed(attribute) for name, attribute in subject.attributes.items()}
-        plain, plain_names = _object("p", [name for name in secret if not secret[name]])
-        sealed, sealed_names = _object("s", [name for name in secret if secret[name]])
-        query = f"""
-            SELECT entity, max(value) FILTER (attribute = $region) AS region,
-                   {plain} AS plain, {sealed} AS sealed
-            FROM (SELECT entity, attribute, value, to_json(attribute) || ':' || json_array(
-                      value, status, dataset, as_of, round(confidence, 3)) AS pair
-                  FROM fresh SEMI JOIN difference USING (entity))
-            GROUP BY entity ORDER BY entity
-        """  # noqa: S608 - only names of parameters
-        parameters = {"region": subject.region or "", **plain_names, **sealed_names}
-        into = "COPY golden_record (subject, entity, opened, region, plain, sealed) FROM STDIN"
-        with cursor.copy(into) as copy:
-            for rows in _batches(engine, query, parameters):
-                copy.write("".join(self._record(subject.subject, number, *row) for row in rows))
+        """Closes the records that are not as they were."""
+        cursor.execute("CREATE TEMP TABLE leaving (entity text PRIMARY KEY) ON COMMIT DROP")
+        with cursor.copy("COPY leaving FROM STDIN") as copy:
+            for rows in _batches(engine, "SELECT entity FROM difference WHERE was", {}):
+                copy.write("".join(f"{entity}\n" for (entity,) in rows))
+        for table in ("golden_record", "golden_key"):
+            cursor.execute(
+                f"UPDATE {table} SET closed = %s FROM leaving "  # noqa: S608 - constants
+                f"WHERE subject = %s AND {table}.entity = leaving.entity AND closed IS NULL",
+                (number, subject.subject),
+            )
+        cursor.execute("DROP TABLE leaving")
 
-    def _record(
-        self, subject: str, number: int, entity: str, region: str | None, plain: str, secret: str
-    ) -> str:
-        """A line of COPY."""
-        shown = orjson.loads(plain) if plain != "{}" else {}
-        body = self._sealer.seal(secret.encode(), record_context(subject, entity, region, shown))
-        place = "\\N" if region is None else _escaped(region)
-        return f"{subject}\t{entity}\t{number}\t{place}\t{_escaped(plain)}\t\\\\x{body.hex()}\n"
-
-    def _copy_keys(
+    def _open(
         self,
         cursor: psycopg.Cursor[Any],
         engine: duckdb.DuckDBPyConnection,
         number: int,
         subject: Subject,
-    ) -> None:
+    ) -> int:
+        """Opens the records whose values are in ``opening``, and tells how many there are."""
+        opened, name = 0, subject.subject
+        with _copying(cursor, "golden_record", _RECORD) as copy:
+            for rows in _batches(engine, *_records(subject)):
+                opened += len(rows)
+                for entity, region, plain, secret in rows:
+                    context = record_context(name, entity, region, _read(plain))
+                    sealed = self._sealer.seal(secret.encode(), context)
+                    shown = Jsonb(plain, dumps=str.encode)
+                    copy.write_row((name, entity, number, region, shown, sealed))
+        kinds = {attribute: key_kind(name, attribute) for attribute in subject.lookups}
         query = """
-            SELECT attribute, value, entity FROM fresh SEMI JOIN difference USING (entity)
+            SELECT attribute, value, entity FROM opening
             WHERE list_contains($lookups, attribute) ORDER BY entity
         """
-        into = "COPY golden_key (subject, attribute, digest, entity, opened) FROM STDIN"
-        kinds = {name: key_kind(subject.subject, name) for name in subject.lookups}
-        with cursor.copy(into) as copy:
+        with _copying(cursor, "golden_key", _KEY) as copy:
             for rows in _batches(engine, query, {"lookups": subject.lookups}):
-                copy.write(
-                    "".join(
-                        f"{subject.subject}\t{attribute}\t\\\\x"
-                        f"{self._keys.blind_index(kinds[attribute], value).hex()}"
-                        f"\t{entity}\t{number}\n"
-                        for attribute, value, entity in rows
-                    )
-                )
+                for attribute, value, entity in rows:
+                    digest = self._keys.blind_index(kinds[attribute], value)
+                    copy.write_row((name, attribute, digest, entity, number))
+        return opened
+
+
+def _counted(engine: duckdb.DuckDBPyConnection) -> Outcome:
+    counts = engine.execute(
+        "SELECT count(*) FILTER (NOT was), count(*) FILTER (was AND is_now), "
+        "count(*) FILTER (NOT is_now) FROM difference"
+    ).fetchone()
+    assert counts is not None
+    return Outcome(*counts)
+
+
+def _records(subject: Subject) -> tuple[str, dict[str, Any]]:
+    """SQL of the records in ``opening``, in the order of entities, and its parameters."""
+    secret = {name: is_sealed(attribute) for name, attribute in subject.attributes.items()}
+    plain, plain_names = _object("p", [name for name in secret if not secret[name]])
+    sealed, sealed_names = _object("s", [name for name in secret if secret[name]])
+    query = f"""
+        SELECT entity, max(value) FILTER (attribute = $region) AS region,
+               {plain} AS plain, {sealed} AS sealed
+        FROM (SELECT entity, attribute, value, to_json(attribute) || ':' || json_array(
+                  value, status, dataset, as_of, round(confidence, 3)) AS pair
+              FROM opening)
+        GROUP BY entity ORDER BY entity
+    """  # noqa: S608 - only names of parameters
+    return query, {"region": subject.region or "", **plain_names, **sealed_names}
+
+
+@contextmanager
+def _copying(
+    cursor: psycopg.Cursor[Any], table: str, columns: Mapping[str, str]
+) -> Iterator[psycopg.Copy]:
+    """A COPY into a table, sent by a thread of its own while the next rows are made."""
+    into = f"COPY {table} ({', '.join(columns)}) FROM STDIN (FORMAT binary)"
+    with cursor.copy(into, writer=QueuedLibpqWriter(cursor)) as copy:
+        copy.set_types(list(columns.values()))
+        yield copy
+
+
+def _read(plain: str) -> Mapping[str, Any]:
+    return orjson.loads(plain) if plain != "{}" else {}
 
 
 def _object(prefix: str, names: list[str]) -> tuple[str, dict[str, str]]:
@@ -326,11 +351,6 @@ def _object(prefix: str, names: list[str]) -> tuple[str, dict[str, str]]:
     parameters = {f"{prefix}{n}": name for n, name in enumerate(sorted(names))}
     pairs = [f"max(pair) FILTER (attribute = ${parameter})" for parameter in parameters]
     return f"'{{' || concat_ws(',', {', '.join([*pairs, 'NULL'])}) || '}}'", parameters
-
-
-def _escaped(text: str) -> str:
-    """Text as COPY reads it."""
-    return text.replace("\\", "\\\\").replace("\t", "\\t").replace("\n", "\\n").replace("\r", "\\r")
 
 
 def _batches(

@@ -124,8 +124,10 @@ there are.
 
 def agreement(golden: ds.Dataset) -> Agreed:
     """How far each dataset agrees with golden values (``attribute, supporting, opposing``)."""
+    from core.engine import view  # brings Ibis
+
     with duckdb.connect() as engine:
-        engine.register("golden", golden)
+        view(engine, "golden", golden)
         alike = engine.execute(
             "SELECT attribute, supporting, opposing, count(*) FROM golden GROUP BY ALL"
         ).fetchall()

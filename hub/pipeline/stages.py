@@ -4,7 +4,10 @@ that was killed can simply be done again: what it had written is never referred 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -17,13 +20,15 @@ from ibis.backends import BaseBackend
 
 from connectors.registry import connect
 from core.canonical import digest
-from core.engine import EngineLimits, open_engine, streamed
+from core.engine import EngineLimits, open_engine, streamed, view
+from core.engine import connect as open_duckdb
 from core.lake import Lake, TableVersion
 from hub.pipeline.extent import Extent
 from hub.pipeline.increment import Increment
 from hub.pipeline.landing import Landed, land, land_changes, marked
 from hub.pipeline.states import DatasetState, LinkState, SubjectState
 from hub.pipeline.tasks import Task
+from hub.pipeline.writing import Writer
 from hub.quality.gating import Ground, gated
 from hub.workspace import Workspace
 from reconcile import conflicts, fusion, linkage
@@ -161,21 +166,47 @@ class Stages:
         self, engine: BaseBackend, task: Task, linked: LinkState, ruled: pa.Table
     ) -> SubjectState:
         tables = {dataset: self.lake.dataset(version) for dataset, version in task.fit.items()}
-        links = self.lake.dataset(linked.links)
-        said = fusion.gather(engine, task.subject, tables, links, self._repairs(task))
-        claims = self._write_plan(engine, f"claims/{task.name}", said.text(task.subject))
-        fused = fusion.fuse(engine, task.subject, said, task.as_of, ruled)
+        feeds = fusion.Feeds.of(task.subject, tables, self._repairs(task))
+        made = ("claims", "golden", "conflicts")
+        with (
+            self._room(f"fuse-{self.run}-{task.name}") as aside,
+            Writer(self.lake, {"run": self.run}) as writer,
+        ):
+            parts = fusion.Parts(engine, feeds, self.lake.dataset(linked.links), aside)
+            trust = parts.learn(task.as_of, ruled)
+            for said, rulings in parts.split(ruled):
+                fused = fusion.fuse(engine, task.subject, said, task.as_of, rulings, trust)
+                found = self._carried(engine, task, fused.conflicts)
+                for name, plan in zip(
+                    made, (said.text(task.subject), fused.golden, found), strict=True
+                ):
+                    with streamed(engine, plan) as rows:
+                        writer.write(f"{name}/{task.name}", rows)
+                trust = fused.sources
+                # What was made of this part makes room for the next.
+                del said, fused, found, plan
+            versions = {name: writer.version(f"{name}/{task.name}") for name in made}
         return self._state(
             task,
             linked,
-            claims=claims,
-            golden=self._write_plan(engine, f"golden/{task.name}", fused.golden),
-            conflicts=self._write_plan(
-                engine, f"conflicts/{task.name}", self._carried(engine, task, fused.conflicts)
-            ),
-            sources=self._write(f"sources/{task.name}", fused.sources),
+            **versions,
+            sources=self._write(f"sources/{task.name}", trust),
             learned=task.as_of,
         )
+
+    @contextmanager
+    def _room(self, name: str) -> Iterator[Path]:
+        """An empty folder on disk, for as long as a step takes. A step that was killed may have
+        left it behind.
+        """
+        place = self.limits.spill or Path(tempfile.gettempdir())
+        folder = place / name
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(mode=0o700, parents=True)
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
 
     def _fuse_changes(
         self,
@@ -219,7 +250,7 @@ class Stages:
         return self.rulings(task.rulings).filter(pc.field("kind") == "repair")
 
     def _state(self, task: Task, linked: LinkState, **made: Any) -> SubjectState:
-        found = self.lake.read(linked.links, ["entity", "method"])
+        entities, linked_by = self._linked(linked.links)
         statuses = self.lake.read(made["conflicts"], ["status"]).column("status")
         return SubjectState(
             **made,
@@ -227,17 +258,25 @@ class Stages:
             judgements=linked.judgements,
             kept=linked.kept,
             definition=digest(task.subject.model_dump(mode="json")),
-            entities=pc.count_distinct(found.column("entity")).as_py(),
-            linked_by=_counts(found.column("method")),
+            entities=entities,
+            linked_by=linked_by,
             conflicts_by=_counts(statuses),
             inputs=dict(task.fit),
             rulings=task.rulings,
             rules=task.rules,
         )
 
-    def _write_plan(self, engine: BaseBackend, table: str, plan: ir.Table) -> TableVersion:
-        with streamed(engine, plan) as rows:
-            return self._write(table, rows)
+    def _linked(self, links: TableVersion) -> tuple[int, dict[str, int]]:
+        """How many entities there are, and how many records were linked by which method."""
+        engine = open_duckdb(self.limits).con
+        try:
+            view(engine, "links", self.lake.dataset(links))
+            query = "SELECT count(DISTINCT entity) FROM links"
+            [(entities,)] = engine.execute(query).fetchall()
+            query = "SELECT method, count(*) FROM links GROUP BY method ORDER BY method"
+            return entities, dict(engine.execute(query).fetchall())
+        finally:
+            engine.close()
 
     def _write(self, table: str, data: pa.Table | pa.RecordBatchReader) -> TableVersion:
         return self.lake.write(table, data, notes={"run": self.run})

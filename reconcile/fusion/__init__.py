@@ -14,10 +14,12 @@ from reconcile.fusion.codes import Coded, TableLike, as_table
 from reconcile.fusion.evidence import believe
 from reconcile.fusion.gather import claims, gather
 from reconcile.fusion.ground import Ground
+from reconcile.fusion.linked import Feeds
+from reconcile.fusion.parts import Parts
 from reconcile.fusion.trust import recall, report
 from reconcile.fusion.verdicts import decide
 
-__all__ = ["Coded", "Fused", "claims", "fuse", "gather"]
+__all__ = ["Coded", "Feeds", "Fused", "Parts", "claims", "fuse", "gather"]
 
 
 @dataclass(frozen=True)

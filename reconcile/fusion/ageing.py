@@ -53,7 +53,8 @@ def _pairs(ground: Ground) -> ir.Table:
     is paired with that of the next source alone, so that many sources cost no more than few.
     """
     dated = ground.sample.filter(ground.sample.day > 0)
-    following = ibis.window(group_by=["entity", "item"], order_by="source")
+    # One source claims several keys of what a steward made one.
+    following = ibis.window(group_by=["entity", "item"], order_by=["source", "day", "gist"])
     rows = dated.mutate(
         next_day=dated.day.lead().over(following), next_gist=dated.gist.lead().over(following)
     )

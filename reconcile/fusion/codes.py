@@ -64,12 +64,14 @@ class Coded:
     ``source`` (place of attribute and dataset in ``sources``), ``gist``, ``spelling`` (the value
     where it is not the gist), ``day`` (ordinal of as-of, 0 if unknown), ``record``, ``as_of``.
     ``entities``: ``entity`` and its ``name``; codes begin at 0 and leave none out. Not all
-    entities, nor all ``sources``, need claim anything.
+    entities, nor all ``sources``, need claim anything. ``complete``: there are no other claims
+    about the subject, by which further sources would be known.
     """
 
     rows: ir.Table
     entities: ir.Table
     sources: Sources
+    complete: bool = True
 
     @classmethod
     def of_text(cls, engine: BaseBackend, subject: Subject, claims: ir.Table) -> Coded:

@@ -76,8 +76,10 @@ class Ground:
 
 
 def _claimed(engine: BaseBackend, coded: Coded) -> tuple[ir.Table, Sources]:
-    """The claims, with codes of those sources alone that claim anything."""
+    """The claims, with codes of those sources alone that claim anything anywhere."""
     claims = coded.rows.select(*_CLAIM)
+    if not coded.complete:
+        return claims, coded.sources
     found = engine.to_pyarrow(claims.select("source").distinct())
     places = sorted(found.column("source").to_pylist())
     if len(places) == len(coded.sources):
