@@ -3,7 +3,7 @@
 # ruff: noqa: S608 (SQL is built from made-up column names and numbers)
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import combinations
 
 import duckdb
@@ -16,6 +16,10 @@ _ANYWAY = 10_000
 _FEW = 6
 _WHO = "node, entity, keyed, mask, origin"
 _CAPS = (10_000, 3_000, 1_000, 300, 100, 30, 10, 3)
+
+_BETWEEN = """SELECT {0} AS value FROM nodes INTERSECT (
+    SELECT {0} FROM nodes WHERE NOT keyed UNION ALL SELECT {0} FROM other_nodes WHERE NOT keyed)"""
+_OF_ENTITIES = "SELECT DISTINCT {} AS value FROM nodes WHERE keyed"
 
 Rule = tuple[str, ...]
 
@@ -32,7 +36,7 @@ def block(connection: duckdb.DuckDBPyConnection, attributes: Attributes) -> bool
     budget = (_PER_NODE * count + _ANYWAY) // 2
     telling = [column for a in attributes.compared if a.telling for column in a.blocking]
     columns = [column for a in attributes.compared for column in a.blocking]
-    _number(connection, columns, telling)
+    _number(connection, "everyone", columns, _BETWEEN)
     shown = dict(zip(columns, columns, strict=True))
     for column in telling:
         cap = _meet(connection, "everyone", (column,), budget // len(telling))
@@ -43,9 +47,7 @@ def block(connection: duckdb.DuckDBPyConnection, attributes: Attributes) -> bool
             f"CASE WHEN {column} NOT IN (SELECT value FROM rare_{column}) THEN {column} END AS {column}"
         )
     connection.execute(
-        f"""CREATE TABLE common AS SELECT * FROM (
-            SELECT {_WHO}, fresh, {", ".join(shown.values())} FROM everyone
-        ) WHERE {_any(telling)}"""
+        f"CREATE TABLE common AS SELECT {_WHO}, fresh, {', '.join(shown.values())} FROM everyone"
     )
     present = connection.execute(
         f"SELECT {', '.join(f'count({column})' for column in columns)} FROM common WHERE fresh"
@@ -65,32 +67,35 @@ def block(connection: duckdb.DuckDBPyConnection, attributes: Attributes) -> bool
     return _gather(connection, attributes)
 
 
-def _any(columns: Iterable[str]) -> str:
-    return f"coalesce({', '.join([*columns, 'NULL'])}) IS NOT NULL"
-
-
-def _number(connection: duckdb.DuckDBPyConnection, columns: list[str], telling: list[str]) -> None:
-    """Makes the table ``everyone`` of all nodes (``fresh``: the new ones) that have a telling
-    value of a new one. Values are numbered, those that no new node has are null: there are many
-    rules, and comparing numbers is cheap.
+def _number(
+    connection: duckdb.DuckDBPyConnection,
+    table: str,
+    columns: Sequence[str],
+    values: str,
+    least: int = 1,
+) -> None:
+    """Makes ``table`` of all nodes (``fresh``: the new ones) with numbers for values: there are
+    many rules, and comparing numbers is cheap. Only those of ``values`` have one, SQL of the
+    values of a column, all others are null. Nodes with fewer than ``least`` are left out.
     """
     numbers, joins = [], []
     for column in columns:
         connection.execute(
-            f"""CREATE TABLE numbers_{column} AS
-            SELECT {column} AS value, row_number() OVER ()::INTEGER AS number
-            FROM nodes WHERE {column} IS NOT NULL GROUP BY {column}"""
+            f"""CREATE TABLE {table}_{column} AS
+            SELECT value, row_number() OVER ()::INTEGER AS number
+            FROM ({values.format(column)}) WHERE value IS NOT NULL"""
         )
-        numbers.append(f"numbers_{column}.number AS {column}")
-        joins.append(f"LEFT JOIN numbers_{column} ON n.{column} = numbers_{column}.value")
+        numbers.append(f"{table}_{column}.number AS {column}")
+        joins.append(f"LEFT JOIN {table}_{column} ON n.{column} = {table}_{column}.value")
     named = f"{_WHO}, {', '.join(columns)}"
+    known = " + ".join(f"({column} IS NOT NULL)::INTEGER" for column in columns)
     connection.execute(
-        f"""CREATE TABLE everyone AS SELECT * FROM (
+        f"""CREATE TABLE {table} AS SELECT * FROM (
             SELECT {_WHO}, fresh, {", ".join(numbers)} FROM (
                 SELECT {named}, false AS fresh FROM other_nodes
                 UNION ALL SELECT {named}, true FROM nodes
             ) AS n {" ".join(joins)}
-        ) WHERE {_any(telling)}"""
+        ) WHERE {known} >= {least}"""
     )
 
 
@@ -130,16 +135,19 @@ def _meet(connection: duckdb.DuckDBPyConnection, table: str, rule: Rule, budget:
 def _meet_entities(connection: duckdb.DuckDBPyConnection, attributes: Attributes) -> None:
     """Adds keyed entities that agree on two telling values which few have (see ``pairs``)."""
     telling = [a.column for a in attributes.compared if a.telling]
+    if len(telling) < 2:
+        return
+    _number(connection, "entities", telling, _OF_ENTITIES, least=2)
     for first, second in combinations(telling, 2):
         both = f"{first} IS NOT NULL AND {second} IS NOT NULL"
         connection.execute(
             f"""INSERT INTO met
             WITH small AS (
-                SELECT {first}, {second} FROM everyone WHERE keyed AND {both}
+                SELECT {first}, {second} FROM entities WHERE keyed AND {both}
                 GROUP BY {first}, {second}
                 HAVING count(*) BETWEEN 2 AND {_FEW} AND bool_or(fresh)
             ), chosen AS (
-                SELECT {_WHO}, fresh, {first}, {second} FROM everyone
+                SELECT {_WHO}, fresh, {first}, {second} FROM entities
                 SEMI JOIN small USING ({first}, {second}) WHERE keyed
             )
             SELECT CASE WHEN a.entity < b.entity THEN a.node ELSE b.node END,
