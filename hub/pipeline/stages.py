@@ -80,11 +80,12 @@ class Stages:
         """Finds which records are about the same entity; the new judgements join the ledger."""
         tables = {dataset: self.lake.dataset(version) for dataset, version in task.fit.items()}
         past = None if task.before is None else task.before.judgements
-        before = None
+        before, held, kept = None, {}, {}
         if task.before is not None and past is not None:
-            kept = {name: self.lake.read(version) for name, version in task.before.kept.items()}
-            whole = task.extent is Extent.WHOLE
-            before = linkage.Before(self.lake.read(past), None if whole else kept)
+            if task.extent is not Extent.WHOLE:
+                held = task.before.kept
+            kept = {name: self.lake.dataset(version) for name, version in held.items()}
+            before = linkage.Before(self.lake.dataset(past), kept or None)
         rulings = self.rulings(task.rulings)
         linked = linkage.link(task.subject, tables, before, self.limits, rulings, self.secret)
         touched = None
@@ -99,7 +100,9 @@ class Stages:
             if past is not None and not news.num_rows
             else self.lake.extend(past, f"judgements/{task.name}", news, notes),
             kept={
-                name: self._write(f"linkage/{task.name}/{name}", table)
+                name: held[name]
+                if table is kept.get(name)
+                else self._write(f"linkage/{task.name}/{name}", table)
                 for name, table in linked.state.items()
             },
             touched=touched,

@@ -22,7 +22,7 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 
 from catalog.subjects import Subject
-from core.engine import DUCKDB, EngineLimits, connect
+from core.engine import DUCKDB, EngineLimits, connect, view
 from reconcile.linkage import incremental, ledger, remote, state, stewards, whole
 from reconcile.linkage.found import Found
 from reconcile.linkage.ledger import JUDGEMENTS, Table, doubts, rebuild
@@ -51,14 +51,15 @@ class Linked:
     (JSON: attribute → level of likeness, or ``ruling`` → its number).
     ``judgements``: what to append to the ledger (:data:`JUDGEMENTS`); rebuilding from the ledger
     then gives exactly ``links``.
-    ``state``: tables to keep for the next run, by name; none after a run on a cluster.
+    ``state``: tables to keep for the next run, by name, some of them those of ``Before.state`` as
+    they were; none after a run on a cluster.
     ``touched``: the entities whose records changed or are others than before, also those that are
     no more; None where everything was linked again.
     """
 
     links: pa.Table
     judgements: pa.Table
-    state: dict[str, pa.Table]
+    state: dict[str, Table]
     touched: pa.Array | None
 
 
@@ -96,7 +97,7 @@ def link(
         else:
             found = remote.find(connection, subject, fit, salt, limits)
         stewards.apply(connection, salt, rulings)
-        return _conclude(connection, found, step)
+        return _conclude(connection, found, step, None if before is None else before.state)
     finally:
         backend.disconnect()
 
@@ -121,7 +122,7 @@ def _find(
 def _recall(connection: duckdb.DuckDBPyConnection, before: Before | None) -> int:
     """Makes ``judgements`` and ``given`` (every id a record ever had); the last step."""
     past = JUDGEMENTS.empty_table() if before is None else before.judgements
-    connection.register("judgements", past)
+    view(connection, "judgements", past)
     connection.execute(
         """CREATE VIEW given AS SELECT dataset, record, other AS entity, step FROM judgements
         WHERE decision IN ('match', 'alone') AND method <> 'steward'"""
@@ -129,10 +130,15 @@ def _recall(connection: duckdb.DuckDBPyConnection, before: Before | None) -> int
     return ledger.last_step(connection)
 
 
-def _conclude(connection: duckdb.DuckDBPyConnection, found: Found, step: int) -> Linked:
+def _conclude(
+    connection: duckdb.DuckDBPyConnection,
+    found: Found,
+    step: int,
+    before: Mapping[str, Table] | None,
+) -> Linked:
     judgements = ledger.news(connection, step + 1)
     links = connection.sql(f"{ledger.links('everywhere', 'ruled')} ORDER BY dataset, record")
-    kept: dict[str, pa.Table] = {}
+    kept: dict[str, Table] = {}
     if found.keep is not None:
         keep = found.keep | {
             "doubts": "FROM doubts",
@@ -140,7 +146,8 @@ def _conclude(connection: duckdb.DuckDBPyConnection, found: Found, step: int) ->
             "open": "FROM open_now",
         }
         learned = replace(found.learned, step=step + bool(judgements.num_rows))
-        kept = state.keep(connection, keep, learned)
+        stand = {name: t for name, t in (before or {}).items() if f"{name}_new" in keep}
+        kept = {**stand, **state.keep(connection, keep, learned)}
     return Linked(
         links=links.to_arrow_table(),
         judgements=judgements,

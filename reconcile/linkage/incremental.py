@@ -83,7 +83,8 @@ def _fresh(
     fit: Mapping[str, pa.Table | ds.Dataset],
 ) -> Attributes:
     """Makes the tables ``fresh`` (the changed records as they are now, under the number they had
-    or a new one, and their content) and ``moved`` (``rid``: those that are compared differently).
+    or a new one, and their content), ``old`` (as they were kept) and ``moved`` (``rid``: those that
+    are compared differently).
     """
     tables = {}
     for number, dataset in enumerate(subject.feeds):
@@ -96,16 +97,19 @@ def _fresh(
     loaded = state.record_columns(attributes)[1:]
     columns = ", ".join(f"records.{c}" for c in loaded)
     connection.execute(
+        "CREATE TABLE old AS FROM kept_records SEMI JOIN changed USING (dataset, record)"
+    )
+    connection.execute(
         f"""CREATE TABLE fresh AS SELECT {columns}, changed.content, old.rid IS NULL AS new,
             coalesce(old.rid, row_number() OVER (PARTITION BY old.rid IS NULL ORDER BY records.rid)
                 + (SELECT coalesce(max(rid), -1) FROM kept_records)) AS rid
         FROM records JOIN changed USING (dataset, record)
-            LEFT JOIN kept_records AS old USING (dataset, record)"""
+            LEFT JOIN old USING (dataset, record)"""
     )
     differs = " OR ".join(f"fresh.{c} IS DISTINCT FROM old.{c}" for c in loaded[2:]) or "false"
     connection.execute(
         f"""CREATE TABLE moved AS
-        SELECT rid FROM fresh LEFT JOIN kept_records AS old USING (rid) WHERE new OR {differs}"""
+        SELECT rid FROM fresh LEFT JOIN old USING (rid) WHERE new OR {differs}"""
     )
     connection.execute("DROP TABLE records")
     return attributes
@@ -266,13 +270,25 @@ def _merge(
         """CREATE TABLE contents AS SELECT rid, coalesce(fresh.content, old.content) AS content
         FROM records LEFT JOIN fresh USING (rid) LEFT JOIN kept_records AS old USING (rid)"""
     )
-    columns = ", ".join(f"stays.{c}" for c in state.record_columns(attributes))
+    columns = ", ".join(state.record_columns(attributes))
+    found = "keyed_entity, key, entity, method, score, explanation"
+    connection.execute(
+        """CREATE TABLE differing AS SELECT rid FROM kept_records_left
+        UNION FROM left_out UNION SELECT rid FROM fresh"""
+    )
     keep = {
-        "records": f"""SELECT {columns}, coalesce(fresh.content, stays.content) AS content,
-                keyed_entity, key, entity, method, score, explanation
-            FROM stays LEFT JOIN fresh USING (rid) UNION ALL {state.records(attributes)}""",
+        "records_left": "FROM differing",
+        "records_new": f"""SELECT {columns}, content, {found} FROM kept_records_new
+                ANTI JOIN left_out USING (rid) ANTI JOIN fresh USING (rid)
+            UNION ALL SELECT {columns}, fresh.content, {found}
+            FROM old JOIN (SELECT rid, content FROM fresh) AS fresh USING (rid)
+                ANTI JOIN left_out USING (rid)
+            UNION ALL {state.records(attributes)}""",
         "edges": "FROM edges",
     }
     if kept.model is not None:
-        keep["nodes"] = "FROM other_nodes UNION ALL BY NAME FROM renewed_nodes"
+        keep["nodes_left"] = """SELECT entity FROM kept_nodes_left
+            UNION SELECT side FROM stale"""
+        keep["nodes_new"] = """FROM kept_nodes_new ANTI JOIN stale ON entity = side
+            UNION ALL BY NAME FROM renewed_nodes"""
     return keep

@@ -3,7 +3,7 @@
 # ruff: noqa: S608 (SQL is built from made-up column names and numbers)
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import combinations
 
 import duckdb
@@ -16,6 +16,10 @@ _ANYWAY = 10_000
 _FEW = 6
 _WHO = "node, entity, keyed, mask, origin"
 _CAPS = (10_000, 3_000, 1_000, 300, 100, 30, 10, 3)
+
+_BETWEEN = """SELECT {0} AS value FROM nodes INTERSECT (
+    SELECT {0} FROM nodes WHERE NOT keyed UNION ALL SELECT {0} FROM other_nodes WHERE NOT keyed)"""
+_OF_ENTITIES = "SELECT DISTINCT {} AS value FROM nodes WHERE keyed"
 
 Rule = tuple[str, ...]
 
@@ -32,9 +36,10 @@ def block(connection: duckdb.DuckDBPyConnection, attributes: Attributes) -> bool
     budget = (_PER_NODE * count + _ANYWAY) // 2
     telling = [column for a in attributes.compared if a.telling for column in a.blocking]
     columns = [column for a in attributes.compared for column in a.blocking]
+    _number(connection, "everyone", columns, _BETWEEN)
     shown = dict(zip(columns, columns, strict=True))
     for column in telling:
-        cap = _meet(connection, "nodes", (column,), budget // len(telling))
+        cap = _meet(connection, "everyone", (column,), budget // len(telling))
         connection.execute(
             f"CREATE TABLE rare_{column} AS SELECT {column} AS value FROM sizes WHERE size <= {cap}"
         )
@@ -42,10 +47,10 @@ def block(connection: duckdb.DuckDBPyConnection, attributes: Attributes) -> bool
             f"CASE WHEN {column} NOT IN (SELECT value FROM rare_{column}) THEN {column} END AS {column}"
         )
     connection.execute(
-        f"CREATE TABLE common AS SELECT {_WHO}, {', '.join(shown.values())} FROM nodes"
+        f"CREATE TABLE common AS SELECT {_WHO}, fresh, {', '.join(shown.values())} FROM everyone"
     )
     present = connection.execute(
-        f"SELECT {', '.join(f'count({column})' for column in columns)} FROM common"
+        f"SELECT {', '.join(f'count({column})' for column in columns)} FROM common WHERE fresh"
     ).fetchall()[0]
     useful = {column for column, n in zip(columns, present, strict=True) if n}
     twos = [
@@ -62,37 +67,65 @@ def block(connection: duckdb.DuckDBPyConnection, attributes: Attributes) -> bool
     return _gather(connection, attributes)
 
 
+def _number(
+    connection: duckdb.DuckDBPyConnection,
+    table: str,
+    columns: Sequence[str],
+    values: str,
+    least: int = 1,
+) -> None:
+    """Makes ``table`` of all nodes (``fresh``: the new ones) with numbers for values: there are
+    many rules, and comparing numbers is cheap. Only those of ``values`` have one, SQL of the
+    values of a column, all others are null. Nodes with fewer than ``least`` are left out.
+    """
+    numbers, joins = [], []
+    for column in columns:
+        connection.execute(
+            f"""CREATE TABLE {table}_{column} AS
+            SELECT value, row_number() OVER ()::INTEGER AS number
+            FROM ({values.format(column)}) WHERE value IS NOT NULL"""
+        )
+        numbers.append(f"{table}_{column}.number AS {column}")
+        joins.append(f"LEFT JOIN {table}_{column} ON n.{column} = {table}_{column}.value")
+    named = f"{_WHO}, {', '.join(columns)}"
+    known = " + ".join(f"({column} IS NOT NULL)::INTEGER" for column in columns)
+    connection.execute(
+        f"""CREATE TABLE {table} AS SELECT * FROM (
+            SELECT {_WHO}, fresh, {", ".join(numbers)} FROM (
+                SELECT {named}, false AS fresh FROM other_nodes
+                UNION ALL SELECT {named}, true FROM nodes
+            ) AS n {" ".join(joins)}
+        ) WHERE {known} >= {least}"""
+    )
+
+
 def _meet(connection: duckdb.DuckDBPyConnection, table: str, rule: Rule, budget: int) -> int:
-    """Adds to ``met`` the pairs of ``table`` and all nodes that agree on a rule's columns, in
-    blocks up to a cap that keeps them within ``budget``; the cap. ``sizes`` has the blocks.
+    """Adds to ``met`` the pairs of new nodes and all nodes of ``table`` that agree on a rule's
+    columns, in blocks up to a cap that keeps them within ``budget``; the cap. ``sizes`` has the
+    blocks.
     """
     group = ", ".join(rule)
     present = " AND ".join(f"{column} IS NOT NULL" for column in rule)
     connection.execute(
-        f"""CREATE OR REPLACE TABLE wanted AS
-        SELECT {group}, count(*) AS n FROM {table} WHERE {present} GROUP BY {group}"""
+        f"""CREATE OR REPLACE TABLE sizes AS
+        SELECT {group}, count(*) AS size, count(*) FILTER (fresh) AS n FROM {table}
+        WHERE {present} GROUP BY {group} HAVING n > 0"""
     )
-    connection.execute(
-        f"""CREATE OR REPLACE TABLE matches AS
-        SELECT {_WHO}, {group} FROM other_nodes SEMI JOIN wanted USING ({group})
-        UNION ALL SELECT {_WHO}, {group} FROM nodes SEMI JOIN wanted USING ({group})"""
-    )
-    connection.execute(
-        f"""CREATE OR REPLACE TABLE sizes AS SELECT {group}, size, n * size AS cost
-        FROM (SELECT {group}, count(*) AS size FROM matches GROUP BY {group})
-            JOIN wanted USING ({group})"""
-    )
-    sums = ", ".join(f"coalesce(sum(cost) FILTER (size <= {cap}), 0)" for cap in _CAPS)
+    sums = ", ".join(f"coalesce(sum(n * size) FILTER (size <= {cap}), 0)" for cap in _CAPS)
     costs = connection.execute(f"SELECT {sums} FROM sizes").fetchall()[0]
     cap = next((cap for cap, cost in zip(_CAPS, costs, strict=True) if cost <= budget), 1)
     connection.execute(
-        f"""INSERT INTO met SELECT
+        f"""INSERT INTO met
+        WITH chosen AS (
+            SELECT {_WHO}, fresh, {group} FROM {table}
+            SEMI JOIN (FROM sizes WHERE size <= {cap}) AS small USING ({group})
+        )
+        SELECT
             CASE WHEN a.keyed THEN b.node WHEN b.keyed OR a.node < b.node THEN a.node
                 ELSE b.node END,
             CASE WHEN a.keyed THEN a.node WHEN b.keyed OR a.node < b.node THEN b.node
                 ELSE a.node END
-        FROM {table} AS a JOIN matches AS b USING ({group})
-            SEMI JOIN (FROM sizes WHERE size <= {cap}) AS small USING ({group})
+        FROM (FROM chosen WHERE fresh) AS a JOIN chosen AS b USING ({group})
         WHERE NOT (a.keyed AND b.keyed) AND a.node <> b.node AND a.mask & b.mask = 0
             AND a.origin IS DISTINCT FROM b.entity AND b.origin IS DISTINCT FROM a.entity"""
     )
@@ -102,24 +135,25 @@ def _meet(connection: duckdb.DuckDBPyConnection, table: str, rule: Rule, budget:
 def _meet_entities(connection: duckdb.DuckDBPyConnection, attributes: Attributes) -> None:
     """Adds keyed entities that agree on two telling values which few have (see ``pairs``)."""
     telling = [a.column for a in attributes.compared if a.telling]
+    if len(telling) < 2:
+        return
+    _number(connection, "entities", telling, _OF_ENTITIES, least=2)
     for first, second in combinations(telling, 2):
         both = f"{first} IS NOT NULL AND {second} IS NOT NULL"
         connection.execute(
             f"""INSERT INTO met
-            WITH wanted AS (SELECT DISTINCT {first}, {second} FROM nodes WHERE keyed AND {both}),
-            chosen AS (
-                SELECT {_WHO}, {first}, {second} FROM other_nodes
-                    SEMI JOIN wanted USING ({first}, {second}) WHERE keyed
-                UNION ALL SELECT {_WHO}, {first}, {second} FROM nodes WHERE keyed AND {both}
-            ), small AS (
-                SELECT {first}, {second} FROM chosen GROUP BY {first}, {second}
-                HAVING count(*) BETWEEN 2 AND {_FEW}
+            WITH small AS (
+                SELECT {first}, {second} FROM entities WHERE keyed AND {both}
+                GROUP BY {first}, {second}
+                HAVING count(*) BETWEEN 2 AND {_FEW} AND bool_or(fresh)
+            ), chosen AS (
+                SELECT {_WHO}, fresh, {first}, {second} FROM entities
+                SEMI JOIN small USING ({first}, {second}) WHERE keyed
             )
             SELECT CASE WHEN a.entity < b.entity THEN a.node ELSE b.node END,
                 CASE WHEN a.entity < b.entity THEN b.node ELSE a.node END
-            FROM nodes AS a JOIN chosen AS b USING ({first}, {second})
-                SEMI JOIN small USING ({first}, {second})
-            WHERE a.keyed AND a.entity <> b.entity AND a.mask & b.mask & {LISTS} = 0"""
+            FROM (FROM chosen WHERE fresh) AS a JOIN chosen AS b USING ({first}, {second})
+            WHERE a.entity <> b.entity AND a.mask & b.mask & {LISTS} = 0"""
         )
 
 

@@ -2,7 +2,9 @@
 
 Tables by name: ``records`` (values that are compared, digest of all content, and what was found),
 ``nodes`` (what the model compares, with the columns to find pairs by), ``edges`` (scored pairs),
-``doubts``, ``ruled``, ``open``, and ``model``: one JSON text with all that was learned.
+``doubts``, ``ruled``, ``open``, and ``model``: one JSON text with all that was learned. Of records
+and nodes, the large ones, a run over changes only keeps what differs from the last run over
+everything: ``<name>_left``, the rows of then that no longer count, and ``<name>_new``.
 """
 
 # ruff: noqa: S608 (SQL is built from made-up column names; names and texts are quoted)
@@ -19,6 +21,7 @@ import pyarrow.dataset as ds
 
 from catalog.subjects import Subject
 from core.canonical import digest
+from core.engine import view
 from reconcile.linkage.clusters import Edge, Side
 from reconcile.linkage.ledger import Table
 from reconcile.linkage.records import (
@@ -31,6 +34,9 @@ from reconcile.linkage.records import (
 
 FORMAT = 1
 """Raised when a state kept by an older version is of no use any more."""
+
+DIFFERING = {"records": "rid", "nodes": "entity"}
+"""The tables of which only differences are kept, and by what rows are told apart there."""
 
 _SIDES = ("l", "lm", "r", "rm")
 
@@ -97,7 +103,17 @@ def recall(
     if kept is None or "model" not in kept:
         return None
     for name, table in kept.items():
-        connection.register(f"kept_{name}", table)
+        view(connection, f"{'base' if name in DIFFERING else 'kept'}_{name}", table)
+    for name, key in DIFFERING.items():
+        if name not in kept:
+            continue
+        if f"{name}_new" not in kept:
+            connection.execute(f"CREATE VIEW kept_{name}_new AS FROM base_{name} WHERE false")
+            connection.execute(f"CREATE VIEW kept_{name}_left AS SELECT {key} FROM kept_{name}_new")
+        connection.execute(
+            f"""CREATE VIEW kept_{name} AS FROM base_{name} ANTI JOIN kept_{name}_left USING ({key})
+            UNION ALL BY NAME FROM kept_{name}_new"""
+        )
     rows = connection.execute("SELECT content FROM kept_model").fetchall()
     return Learned(**json.loads(rows[0][0])) if len(rows) == 1 else None
 
