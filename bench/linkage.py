@@ -28,10 +28,10 @@ from core.engine import EngineLimits
 
 Clusters = Mapping[tuple[str, str], Hashable]
 Rule = tuple[str, ...]
-# The city by residents, seed, noise, and whether anybody has a number.
+# The city by residents, seed, noise, and whether anybody has a number; families by the first three.
 SETS = (
     "febrl1", "febrl2", "febrl3", "febrl4", "febrl3 key", "febrl4 key", "fake", "historical",
-    "city 5000/7/1/1", "city 5000/11/4/1", "city 5000/13/2/0",
+    "city 5000/7/1/1", "city 5000/11/4/1", "city 5000/13/2/0", "families 5000/17/2",
 )  # fmt: skip
 
 
@@ -168,6 +168,7 @@ def _tutorial(found: Problem) -> tuple[list[Any], list[Rule], list[Rule]]:
         "fake": ("first_name", "surname", "dob"),
         "historical": ("first_name", "surname", "dob"),
         "city": ("name", "mobile", "birth_date"),
+        "families": ("name", "mobile", "birth_date"),
     }
     first, last, born = names[found.kind]
     persons = [cl.NameComparison(first), cl.NameComparison(last), day(born)]

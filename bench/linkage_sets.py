@@ -32,6 +32,10 @@ FAKE = {
     "first_name": "person_name", "surname": "person_name", "dob": "date", "city": "place_name",
     "email": "identifier",
 }  # fmt: skip
+FAMILY = {
+    "name": "person_name", "sex": "sex", "birth_date": "date", "mobile": "mobile",
+    "address": "address",
+}  # fmt: skip
 HISTORICAL = {
     "first_name": "person_name", "surname": "person_name", "dob": "date",
     "birth_place": "place_name", "postcode_fake": "identifier", "gender": "sex",
@@ -56,6 +60,8 @@ def problem(name: str, data: Path) -> Problem | None:
     kind, _, detail = name.partition(" ")
     if kind == "city":
         return city(*map(int, detail.split("/")))
+    if kind == "families":
+        return families(*map(int, detail.split("/")))
     folder = data / "linkage"
     if kind.startswith("febrl"):
         return febrl(folder / "febrl", kind[5:], keyed=detail == "key")
@@ -151,6 +157,50 @@ def city(residents: int, seed: int, noise: int, keys: int) -> Problem:
     if not keys:
         subject = _without_keys(subject)
     return Problem("city", subject, tables, about)
+
+
+def families(residents: int, seed: int, noise: int) -> Problem:
+    """The city's register beside a list of families on relief: its own number for each family, the
+    phone of the one who asked for all of them, half of the days of birth, and nobody's number.
+    """
+    sys.path.insert(0, str(CITY))
+    import city as truth
+    from departments import residents as register
+    from holdings import believe, write_person
+
+    rng = np.random.default_rng(seed)
+    made = truth.build(CITY / "regions.yaml", residents, rng, float(noise))
+    listed, about = _held(register(made, rng))
+    relieved = rng.random(len(made.ids["household"])) < 0.6
+    home = made.people["household"]
+    who = rng.permutation(np.flatnonzero(relieved[home] & (rng.random(len(home)) < 0.9)))
+    habits = made.habits["civil_affairs.families"]
+    cells = write_person(made, believe(made, who, habits, rng), habits, rng)
+    days = cells["born"].astype("datetime64[D]").astype(str).astype(object)
+    days[rng.random(len(who)) < 0.5] = None
+    phones = made.people["mobile"][truth.heads(made)][home[who]]
+    columns = {
+        "name": cells["name"], "sex": truth.sexes(made.people)[who], "birth_date": days,
+        "mobile": phones, "address": cells["address"],
+        "case_no": (rng.permutation(len(relieved)) + 10_000)[home[who]].astype(str).astype(object),
+    }  # fmt: skip
+    table = pa.table({item: pa.array(column, pa.string()) for item, column in columns.items()})
+    numbers = {"household_id": "identifier", "case_no": "identifier"}
+    records = [f"{row:07d}" for row in range(len(who))]
+    truths = about | {
+        ("relief.list", record): person
+        for record, person in zip(records, made.ids["resident"][who].tolist(), strict=True)
+    }
+    subject = people(FAMILY | numbers, ["police.residents", "relief.list"], once=True)
+    feeds = {
+        "police.residents": {item: item for item in (*FAMILY, "household_id")},
+        "relief.list": {item: item for item in (*FAMILY, "case_no")},
+    }
+    tables = {
+        "police.residents": listed,
+        "relief.list": cleaned(table, FAMILY | {"case_no": "identifier"}, records),
+    }
+    return Problem("families", subject.model_copy(update={"feeds": feeds}), tables, truths)
 
 
 def _held(holding: Any) -> tuple[pa.Table, dict[tuple[str, str], object]]:

@@ -22,6 +22,7 @@ from reconcile.conflicts.reading import carried
 from reconcile.fusion.ground import RULING
 from reconcile.rulings import RULINGS
 from tests.reconcile import fusing
+from tests.reconcile import linkage_families as families
 from tests.reconcile import linkage_people as people
 from tests.spark import CLUSTER, NEEDS_SPARK
 
@@ -168,6 +169,16 @@ def test_linking_without_any_key_gives_the_same(lake: Lake, cluster: EngineLimit
     tables = {feed: pa.Table.from_pylist(rows) for feed, rows in fit.items()}
     ledger = linked_alike(subject, tables, lake, cluster)
     assert "model" in ledger["method"].to_pylist()
+
+
+def test_linking_by_the_others_of_a_household_gives_the_same(
+    lake: Lake, cluster: EngineLimits
+) -> None:
+    content, _ = families.lists(seed=2, families=50)
+    for row in content[families.B][::9]:
+        row["case_no"] = None
+    ledger = linked_alike(families.subject(), families.tables(content), lake, cluster)
+    assert any("_in_common" in str(why) for why in ledger["explanation"].to_pylist())
 
 
 def facts(chance: random.Random, number: int) -> dict[str, pa.Table]:

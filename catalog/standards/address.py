@@ -166,6 +166,7 @@ class Address(Element):
             "road": road,
         },
         blocking=("gist",),
+        gathers=True,
     )
     masks = forms(
         partial=lambda value: value[:-_HIDDEN] + hide(value[-_HIDDEN:]), division=division

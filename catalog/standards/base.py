@@ -48,11 +48,12 @@ class Agreement:
 
     ``feature`` names a derived column of :class:`Comparison` (empty: the value itself).
     ``test``: ``equal``; ``edits`` (Damerau-Levenshtein distance at most ``bound``);
-    ``jaro_winkler`` (at least ``bound``); ``within`` (numbers or days differ at most ``bound``).
+    ``jaro_winkler`` (at least ``bound``); ``within`` (numbers or days differ at most ``bound``);
+    ``in_common`` (lists that share at least ``bound``).
     """
 
     label: str
-    test: Literal["equal", "edits", "jaro_winkler", "within"]
+    test: Literal["equal", "edits", "jaro_winkler", "within", "in_common"]
     feature: str = ""
     bound: float = 0
 
@@ -67,6 +68,8 @@ class Comparison:
     ``frequency``: whether agreeing on a rare value weighs more than on a common one.
     ``unknown``: values that say nothing, such as the code for "not stated".
     ``checked``: values hold a check character: two valid ones that differ are no slip of the pen.
+    ``gathers``: values name what a few may share, such as a household or a dwelling; who else has
+    the same one then says something about a record.
     """
 
     levels: tuple[Agreement, ...] = (Agreement("exact", "equal"),)
@@ -75,6 +78,7 @@ class Comparison:
     frequency: bool = False
     unknown: frozenset[str] = frozenset()
     checked: bool = False
+    gathers: bool = False
 
 
 MISSING = frozenset(

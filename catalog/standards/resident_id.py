@@ -74,7 +74,7 @@ class ResidentId(Element):
     title = Text(zh="公民身份号码", en="Resident identity number")
     level = Level.L4
     personal = True
-    comparison = Comparison(blocking=("",), checked=True)
+    comparison = Comparison(blocking=("",), checked=True, gathers=True)
     masks = forms(partial=lambda value: keep(value, 6, 4), ends=lambda value: keep(value, 1, 2))
     families = series(keep=keeping(masks["partial"], 18))
     default_mask = "partial"

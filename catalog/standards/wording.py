@@ -70,6 +70,7 @@ class Identifier(Element):
         ),
         features={"bare": lambda value: plain(value).replace(" ", "")},
         blocking=("",),
+        gathers=True,
     )
     masks = forms(partial=keep_ends)
     families = series(keep=keeping(keep_ends))

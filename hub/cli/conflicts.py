@@ -321,6 +321,8 @@ def _print_match(match: dict[str, Any]) -> None:
         [side["attribute"], _value(side["record"]), _value(side["other"]), side["likeness"]]
         for side in match["attributes"]
     ]
+    if match["related"]:
+        rows.append([tell("match_related"), None, None, match["related"]])
     table(title, ["attribute", match["dataset"], "known as", "likeness"], rows)
 
 

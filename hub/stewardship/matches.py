@@ -14,6 +14,7 @@ from hub.stewardship.material import Material, among
 from hub.stewardship.sight import Sight
 from reconcile.conflicts import Points, Stake, points
 from reconcile.linkage.ledger import doubts
+from reconcile.linkage.records import RELATED
 
 _EVEN = 0.5
 
@@ -127,6 +128,7 @@ class Matches:
             "method": match.method,
             "score": match.score,
             "points": match.points.total,
+            "related": match.explanation.get(RELATED),
             "attributes": [
                 {
                     "attribute": name,

@@ -23,7 +23,16 @@ import pyarrow.dataset as ds
 
 from catalog.subjects import Subject
 from core.engine import DUCKDB, EngineLimits, connect, view
-from reconcile.linkage import incremental, ledger, remote, state, stewards, whole
+from reconcile.linkage import (
+    incremental,
+    ledger,
+    records,
+    related,
+    remote,
+    state,
+    stewards,
+    whole,
+)
 from reconcile.linkage.found import Found
 from reconcile.linkage.ledger import JUDGEMENTS, Table, doubts, rebuild
 from reconcile.linkage.records import FeedItemMissing
@@ -87,6 +96,7 @@ def link(
         FeedItemMissing: a fit table lacks an item that feeds an attribute.
         SparkMissing: the engine is Spark, and its libraries or Java are not here.
     """
+    records.check(subject, fit)
     salt = secret + subject.subject
     backend = connect(limits)
     connection = backend.con
@@ -111,6 +121,7 @@ def _find(
 ) -> Found:
     """What changed where that is enough, else everything; ``past``: with its last step."""
     before, step = past
+    related.make(connection, subject, fit)
     state.content(connection, subject, fit)
     kept = state.recall(connection, None if before is None else before.state)
     found = None

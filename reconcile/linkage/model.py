@@ -137,8 +137,7 @@ def _settings(compared: tuple[Compared, ...], prior: float) -> Json:
 
 
 def _levels(attribute: Compared) -> list[Json]:
-    value = attribute.column
-    missing = f"{value}_l IS NULL OR {value}_r IS NULL"
+    missing = attribute.missing("{}_l", "{}_r")
     levels: list[Json] = [{"sql_condition": missing, "is_null_level": True}]
     for level in attribute.comparison.levels:
         entry: Json = {"sql_condition": attribute.condition(level, "{}_l", "{}_r")}
@@ -237,12 +236,13 @@ def _label(connection: Sql, attributes: Attributes) -> dict[str, float]:
         ) USING (entity)"""
     )
     derive(connection, "examples", "labelled", attributes.judged)
-    pairs = ", ".join(f"sum({c} * ({c} - 1) / 2)" for c in attributes.columns)
-    counts = ", ".join(f"count({c}) AS {c}" for c in attributes.columns)
+    told = (*attributes.columns, *(others.column for others in attributes.related))
+    pairs = ", ".join(f"sum({c} * ({c} - 1) / 2)" for c in told)
+    counts = ", ".join(f"count({c}) AS {c}" for c in told)
     found = connection.execute(
         f"SELECT {pairs} FROM (SELECT {counts} FROM examples GROUP BY entity)"
     ).fetchall()[0]
-    return {c: float(n or 0) for c, n in zip(attributes.columns, found, strict=True)}
+    return {c: float(n or 0) for c, n in zip(told, found, strict=True)}
 
 
 def _expect(connection: Sql, attributes: Attributes, model: Json) -> None:
@@ -305,7 +305,7 @@ def _slips(connection: Sql, attributes: Attributes, model: Json) -> None:
     """
     telling = sorted((a.chance, a.column) for a in attributes.compared if a.telling)[:2]
     comparisons = model["comparisons"][len(attributes.compared) :]
-    for number, comparison in zip(attributes.numbers, comparisons, strict=True):
+    for number, comparison in zip(attributes.numbers, comparisons, strict=False):
         equal, pairs = _agreeing(connection, number.column, telling)
         assumed = _defaults(number, "m_probability")
         caution = _CAUTION["m_probability"]

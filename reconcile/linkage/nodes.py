@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from core.engine import Sql
+from reconcile.linkage import related
 from reconcile.linkage.records import Attributes, derive, quoted_text
 
 _FACES = 3
@@ -35,11 +36,12 @@ def make(connection: Sql, attributes: Attributes, once: tuple[str, ...]) -> None
     mask = f"CASE dataset {bits} ELSE 0 END" if once else "0"
     connection.execute(f"CREATE TABLE masks AS SELECT rid, {mask}::BIGINT AS mask FROM records")
     columns = ", ".join(attributes.judged_columns)
-    none = "".join(f", NULL::VARCHAR AS {number.column}" for number in attributes.numbers)
+    rest = "".join(f", NULL::VARCHAR AS {number.column}" for number in attributes.numbers)
+    rest += "".join(f", records.{others.column}" for others in attributes.related)
     connection.execute(
         f"""CREATE TABLE plain AS
         SELECT rid * {_STEP} AS node, -1 - rid AS entity, false AS keyed, mask,
-            strangers.entity AS origin, {columns_of(attributes, "records")}{none}
+            strangers.entity AS origin, {columns_of(attributes, "records")}{rest}
         FROM records JOIN masks USING (rid) ANTI JOIN keyed USING (rid)
             LEFT JOIN strangers USING (rid)
         UNION ALL
@@ -72,7 +74,8 @@ def _faces(attributes: Attributes) -> str:
     """SQL of ``entity, face`` and one column per compared attribute."""
     places = range(1, _FACES + 1)
     found, tables = [], ["(SELECT DISTINCT entity FROM keyed) AS entities"]
-    for column in attributes.judged_columns:
+    valued = (*attributes.columns, *(number.column for number in attributes.numbers))
+    for column in valued:
         shown = ", ".join(
             f"max(CASE WHEN place = {n} THEN value END) AS {column}_{n}" for n in places
         )
@@ -87,9 +90,15 @@ def _faces(attributes: Attributes) -> str:
             ) AS v_{column} USING (entity)"""
         )
     columns, fresh = [], ["face = 1"]
-    for column in attributes.judged_columns:
+    for column in valued:
         shown = " ".join(f"WHEN {n} THEN coalesce({column}_{n}, {column}_1)" for n in places)
         columns.append(f"CASE face {shown} END AS {column}")
+    for others in attributes.related:
+        found.append(f"v_{others.column}.{others.column}")
+        tables.append(
+            f"LEFT JOIN ({related.of_entities(others)}) AS v_{others.column} USING (entity)"
+        )
+        columns.append(others.column)
     for column in attributes.columns:
         fresh += [f"face = {n} AND {column}_{n} IS NOT NULL" for n in places[1:]]
     faces = " UNION ALL ".join(f"SELECT {n} AS face" for n in places)

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pyarrow as pa
 import pyarrow.dataset as ds
@@ -15,6 +15,16 @@ from catalog.subjects import Subject
 from core.engine import Sql
 from core.errors import HubError
 
+RELATED = "_related"
+NAMES = 6  # of others, as many as are compared
+MARK = "|"
+_OTHERS = Comparison(
+    levels=(
+        Agreement("several_in_common", "in_common", bound=2),
+        Agreement("one_in_common", "in_common", bound=1),
+    )
+)
+_CHANCE = 1e-4  # that strangers have several others in common, before data is seen
 _PRIMES = (127, 113)
 _TELLING = 0.02
 _UNIQUE = 1e-7  # of a key: how many strangers share it
@@ -60,6 +70,10 @@ class Compared:
         features = dict.fromkeys(["", *self.comparison.blocking])
         return tuple(self.derived(feature) for feature in features)
 
+    def missing(self, left: str, right: str) -> str:
+        """SQL: whether there is nothing to compare; ``left`` and ``right`` as in :meth:`condition`."""
+        return f"{left.format(self.column)} IS NULL OR {right.format(self.column)} IS NULL"
+
     def condition(self, level: Agreement, left: str, right: str) -> str:
         """SQL: whether two values agree at ``level``; ``left`` and ``right`` are patterns of
         column names such as ``l.{}`` or ``{}_l``.
@@ -100,15 +114,60 @@ class Compared:
 
 
 @dataclass(frozen=True)
+class Related(Compared):
+    """Who stands beside a record in its dataset: the names of the others with the same household
+    number, address or whatever is ``gathering``. ``own``: the attribute that has names.
+
+    Where two records agree on what gathers, the same others follow from that, and say nothing.
+    Nor do others count in common where the one is itself among the others of the other: then
+    they are not the same, but of one household.
+    """
+
+    own: Compared = field(kw_only=True)
+    gathering: tuple[Compared, ...] = field(kw_only=True)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The columns of single names."""
+        return tuple(f"{self.column}_{n}" for n in range(1, NAMES + 1))
+
+    def missing(self, left: str, right: str) -> str:
+        """SQL: whether there is nothing to compare, or it follows from what gathers."""
+        agree = " OR ".join(
+            f"coalesce({left.format(column)} = {right.format(column)}, false)"
+            for attribute in self.gathering
+            for column in attribute.blocking
+        )
+        return f"{super().missing(left, right)} OR {agree}"
+
+    def condition(self, level: Agreement, left: str, right: str) -> str:
+        """SQL: whether so many of the others are the same."""
+        common = " + ".join(f"{self._among(left, name, right)}::INT" for name in self.names)
+        own = self.own.column
+        named = f"{self._among(left, own, right)} OR {self._among(right, own, left)}"
+        return f"{common} >= {level.bound:.0f} AND NOT ({named})"
+
+    def _among(self, one: str, name: str, other: str) -> str:
+        listed = ", ".join(other.format(column) for column in self.names)
+        return f"coalesce({one.format(name)} IN ({listed}), false)"
+
+    def extra_columns(self) -> Iterator[tuple[str, str]]:
+        """Each name by itself."""
+        for number, name in enumerate(self.names, 1):
+            yield name, f"nullif(split_part({self.column}, '{MARK}', {number}), '')"
+
+
+@dataclass(frozen=True)
 class Attributes:
     """The columns of the records: ``keys`` (attribute → column, in order of trust), the compared
     attributes that are no keys, and ``numbers``: the keys as they are compared between entities,
-    since one may have slipped.
+    since one may have slipped. ``related``: who stands beside a record, where anything tells.
     """
 
     keys: Mapping[str, str]
     compared: tuple[Compared, ...]
     numbers: tuple[Compared, ...] = ()
+    related: tuple[Related, ...] = ()
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -117,8 +176,8 @@ class Attributes:
 
     @property
     def judged(self) -> tuple[Compared, ...]:
-        """All that the model weighs: the compared attributes, then the keys."""
-        return (*self.compared, *self.numbers)
+        """All that the model weighs: the compared attributes, the keys, the others."""
+        return (*self.compared, *self.numbers, *self.related)
 
     @property
     def judged_columns(self) -> tuple[str, ...]:
@@ -132,13 +191,11 @@ def load(
     fit: Mapping[str, pa.Table | ds.Dataset],
 ) -> Attributes:
     """Makes the table ``records``: ``rid`` (numbers from 0 in the order of dataset and record,
-    whatever the order of the input), ``dataset``, ``record``, and one column per key and per
-    compared attribute. Records in which every attribute is null are left out.
-
-    Raises:
-        FeedItemMissing: a fit table lacks an item that feeds an attribute.
+    whatever the order of the input), ``dataset``, ``record``, and one column per key, per
+    compared attribute and for the ``related``, of which the table of that name tells. Records in
+    which every attribute is null are left out.
     """
-    attributes = _columns(subject)
+    attributes = columns(subject)
     selects = [
         _select(connection, subject, attributes, d, fit[d]) for d in subject.feeds if d in fit
     ]
@@ -146,16 +203,28 @@ def load(
     nothing = ", ".join(f"NULL::VARCHAR AS {name}" for name in ["dataset", "record", *names])
     union = " UNION ALL ".join([*selects, f"SELECT {nothing} WHERE false"])
     connection.execute(f"CREATE TABLE loaded AS {union}")
+    others = "LEFT JOIN related USING (dataset, record)" if attributes.related else ""
     connection.execute(
         f"""CREATE TABLE records AS
         SELECT row_number() OVER (ORDER BY dataset, record) - 1 AS rid, * FROM (
-            {_one_each(connection, names)})"""
+            {_one_each(connection, names)}) {others}"""
     )
     connection.execute("DROP TABLE loaded")
     return attributes
 
 
-def _columns(subject: Subject) -> Attributes:
+def check(subject: Subject, fit: Mapping[str, pa.Table | ds.Dataset]) -> None:
+    """Raises:
+    FeedItemMissing: a fit table lacks an item that feeds an attribute.
+    """
+    for dataset, items in subject.feeds.items():
+        for item in items.values():
+            if dataset in fit and item not in fit[dataset].schema.names:
+                raise FeedItemMissing(dataset=dataset, item=item)
+
+
+def columns(subject: Subject) -> Attributes:
+    """How the attributes of ``subject`` compare, before anything is known of its records."""
     keys = {name: f"k{n}" for n, name in enumerate(subject.keys)}
     compared, numbers = [], []
     for number, (name, attribute) in enumerate(subject.attributes.items()):
@@ -166,7 +235,22 @@ def _columns(subject: Subject) -> Attributes:
             numbers.append(Compared(name, keys[name], comparison, chance=_UNIQUE))
         else:
             compared.append(Compared(name, f"c{number}", comparison))
-    return Attributes(keys, tuple(compared), tuple(numbers))
+    return Attributes(keys, tuple(compared), tuple(numbers), tuple(_related(subject, compared)))
+
+
+def _related(subject: Subject, compared: list[Compared]) -> Iterator[Related]:
+    """The others, where two datasets at least have names and what gathers. In a single list, who
+    stands beside a record may be that same one under another name.
+    """
+    gathering = tuple(a for a in compared if a.comparison.gathers)
+    named = next((a for a in compared if a.comparison.frequency), None)
+    if named is None:
+        return
+    feeds = [items for items in subject.feeds.values() if named.name in items]
+    if sum(any(a.name in items for a in gathering) for items in feeds) > 1:
+        yield Related(
+            RELATED, "related", _OTHERS, _CHANCE, steady=False, own=named, gathering=gathering
+        )
 
 
 def _select(
@@ -177,15 +261,12 @@ def _select(
     table: pa.Table | ds.Dataset,
 ) -> str:
     items = subject.feeds[dataset]
-    for item in items.values():
-        if item not in table.schema.names:
-            raise FeedItemMissing(dataset=dataset, item=item)
     view = f"feed_{list(subject.feeds).index(dataset)}"
     connection.register(view, table)
     wanted = dict(attributes.keys) | {a.name: a.column for a in attributes.compared}
     silent = {a.name: a.comparison.unknown for a in attributes.compared}
     values = [
-        f"{_value(items.get(name), silent.get(name, frozenset()))} AS {column}"
+        f"{value_of(items.get(name), silent.get(name, frozenset()))} AS {column}"
         for name, column in wanted.items()
     ]
     anything = " OR ".join(f"{quoted_name(item)} IS NOT NULL" for item in items.values()) or "false"
@@ -195,7 +276,7 @@ def _select(
     )
 
 
-def _value(item: str | None, unknown: frozenset[str]) -> str:
+def value_of(item: str | None, unknown: frozenset[str]) -> str:
     """SQL of an item's value; nothing where there is no item or its value says nothing."""
     if item is None:
         return "NULL::VARCHAR"

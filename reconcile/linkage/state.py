@@ -27,12 +27,11 @@ from reconcile.linkage.ledger import Table
 from reconcile.linkage.records import (
     Attributes,
     Compared,
-    FeedItemMissing,
     quoted_name,
     quoted_text,
 )
 
-FORMAT = 1
+FORMAT = 2
 """Raised when a state kept by an older version is of no use any more."""
 
 DIFFERING = {"records": "rid", "nodes": "entity"}
@@ -81,7 +80,7 @@ def learned(
     subject: Subject, attributes: Attributes, model: dict[str, Any] | None, least: float
 ) -> Learned:
     """What a whole run learned."""
-    told = {a.name: _plain(a) for a in attributes.judged}
+    told = {a.name: _plain(a) for a in (*attributes.compared, *attributes.numbers)}
     return Learned(definition(subject), told, model, least)
 
 
@@ -124,26 +123,24 @@ def content(
     fit: Mapping[str, pa.Table | ds.Dataset],
 ) -> None:
     """Makes the table ``seen`` (``dataset, record, content``): a digest of all that a record says
-    of an entity, so that a change of any of it is noticed. The fit tables become ``fit_<n>``.
-
-    Raises:
-        FeedItemMissing: a fit table lacks an item that feeds an attribute.
+    of an entity, who stands beside it included, so that a change of any of it is noticed. The fit
+    tables become ``fit_<n>``.
     """
     parts = ["SELECT NULL::VARCHAR AS dataset, NULL::VARCHAR AS record, NULL::VARCHAR AS content"]
     for number, (dataset, items) in enumerate(subject.feeds.items()):
         if dataset not in fit or not items:
             continue
         connection.register(f"fit_{number}", fit[dataset])
-        for item in items.values():
-            if item not in fit[dataset].schema.names:
-                raise FeedItemMissing(dataset=dataset, item=item)
         names = [*sorted(set(items.values())), "_as_of", "_flaws"]
         present = set(fit[dataset].schema.names)
         told = ", ".join(f"coalesce({quoted_name(n)}, chr(1))" for n in names if n in present)
         anything = " OR ".join(f"{quoted_name(item)} IS NOT NULL" for item in items.values())
         parts.append(
-            f"""SELECT {quoted_text(dataset)}, _record, md5(concat_ws(chr(31), {told}))
-            FROM fit_{number} WHERE {anything}"""
+            f"""SELECT {quoted_text(dataset)}, _record, md5(concat_ws(chr(31), {told}, related))
+            FROM fit_{number} LEFT JOIN (
+                SELECT record AS _record, related FROM related
+                WHERE dataset = {quoted_text(dataset)}
+            ) USING (_record) WHERE {anything}"""
         )
     connection.execute(
         f"""CREATE TABLE seen AS SELECT * FROM ({" UNION ALL ".join(parts)})
@@ -161,7 +158,8 @@ def node_columns(attributes: Attributes, learned: Learned) -> list[str]:
 
 def record_columns(attributes: Attributes) -> list[str]:
     """The columns of records that are kept as they were loaded."""
-    return ["rid", "dataset", "record", *attributes.keys.values(), *attributes.columns]
+    values = (*attributes.keys.values(), *attributes.columns)
+    return ["rid", "dataset", "record", *values, *(a.column for a in attributes.related)]
 
 
 def records(attributes: Attributes) -> str:
