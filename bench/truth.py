@@ -21,7 +21,8 @@ import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -32,7 +33,7 @@ from ibis.backends.duckdb import Backend
 from bench.machine import Spent, describe, spent
 from bench.machine import show as show_table
 from bench.truth_city import Attribute, published, subjects
-from bench.worlds import WORLDS, make
+from bench.worlds import WORLDS, Ages, make
 from catalog.subjects import Subject
 from core.engine import EngineLimits, connect
 from reconcile.fusion import fuse
@@ -94,10 +95,18 @@ def truth_finder(table: Table) -> Answer:
     return {e: max(sorted(set(c.values())), key=lambda g: weight[e, g]) for e, c in table.items()}
 
 
-def ours(table: Table) -> dict[str, tuple[str, float]]:
-    """Fusion, from the claims to the golden values and how sure they are."""
-    rows = [(e, d, gist) for e, claims in table.items() for d, gist in claims.items()]
-    entity, dataset, gist = (pa.array(column, pa.string()) for column in zip(*rows, strict=True))
+def ours(table: Table, ages: Ages | None = None) -> dict[str, tuple[str, float]]:
+    """Fusion, from the claims (and how many days old they are) to the golden values and how sure
+    they are.
+    """
+    days = ages or {}
+    rows = [
+        (e, d, gist, _day(days.get(e, {}).get(d)))
+        for e, claims in table.items()
+        for d, gist in claims.items()
+    ]
+    columns = zip(*rows, strict=True)
+    entity, dataset, gist, as_of = (pa.array(column, pa.string()) for column in columns)
     size = len(rows)
     claims = pa.table(
         {
@@ -107,12 +116,16 @@ def ours(table: Table) -> dict[str, tuple[str, float]]:
             "gist": gist,
             "dataset": dataset,
             "record": entity,
-            "as_of": pa.nulls(size, pa.string()),
+            "as_of": as_of,
         }
     )
     golden = fuse(connect(EngineLimits()), subject("value"), claims, TODAY).golden.to_pyarrow()
     columns = (golden.column(name).to_pylist() for name in ("entity", "value", "confidence"))
     return {entity: (value, sure) for entity, value, sure in zip(*columns, strict=True)}
+
+
+def _day(age: int | None) -> str | None:
+    return None if age is None else (TODAY - timedelta(days=age)).isoformat()
 
 
 def subject(*attributes: str) -> Subject:
@@ -242,7 +255,7 @@ def made_up(size: int, seeds: int) -> None:
     rows, everything = [], []
     for name, world in WORLDS.items():
         sets = [make(seed, size, world) for seed in range(seeds)]
-        outcomes = [outcome(table, truth, ours) for table, truth in sets]
+        outcomes = [outcome(table, truth, partial(ours, ages=ages)) for table, truth, ages in sets]
         rows.append(row(name, outcomes))
         everything += outcomes
     show_table(HEADS, rows)

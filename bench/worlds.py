@@ -1,5 +1,5 @@
 """Made-up worlds of claims whose truth is known: sources of differing quality, copiers, long
-tails, values that are hard to get right, and little data.
+tails, values that are hard to get right or change, and little data.
 """
 
 from __future__ import annotations
@@ -11,25 +11,29 @@ import numpy as np
 
 Table = dict[str, dict[str, str]]  # entity → dataset → value
 Answer = dict[str, str]  # entity → value
+Ages = dict[str, dict[str, int]]  # entity → dataset → days since it looked
 
 
 @dataclass(frozen=True)
 class Source:
     """How a made-up source behaves: how often it is right by itself, how often it knows a thing,
-    and which source (by place) it copies how often.
+    which source (by place) it copies how often, and how many days ago on average it looked
+    (0: it gives no dates).
     """
 
     right: float
     knows: float = 0.8
     copies: int | None = None
     rate: float = 0.9
+    age: float = 0.0
 
 
 @dataclass(frozen=True)
 class World:
     """``wrong`` values beside the truth, of which ``popular`` of all errors fall on the first;
     ``hard``: the share of things about which everybody errs ``harder`` times as often; ``size``:
-    how many things there are (0: as many as asked for).
+    how many things there are (0: as many as asked for); ``half_life``: after so many days half of
+    the values have changed (0: none ever does).
     """
 
     sources: tuple[Source, ...]
@@ -38,15 +42,23 @@ class World:
     hard: float = 0.0
     harder: float = 2.5
     size: int = 0
+    half_life: float = 0.0
 
 
 def _many(*rights: float, knows: float = 0.8) -> tuple[Source, ...]:
     return tuple(Source(right, knows) for right in rights)
 
 
+def _dated(*sources: tuple[float, float]) -> tuple[Source, ...]:
+    return tuple(Source(right, age=age) for right, age in sources)
+
+
+_FIVE_DATED = _dated((0.95, 200), (0.9, 400), (0.9, 900), (0.85, 300), (0.8, 600))
+_THREE_DATED = _dated((0.97, 300), (0.97, 600), (0.97, 1200))
 _MIXED = _many(0.95, 0.9, 0.6, 0.6, 0.55, 0.5)
 _THREE_COPIES = (*_many(0.9, 0.85, 0.85, 0.6), *(Source(0.6, copies=3),) * 2)
 _BLOC = (*_many(0.8, 0.8, 0.8, 0.8, 0.6), *(Source(0.6, copies=4),) * 4)
+_GROUPS = (*(Source(0.6, copies=4),) * 2, *(Source(0.7, copies=3),) * 2)
 _TAIL = (*_many(0.9, 0.8), *(Source(0.4 + 0.5 * (i % 7) / 6, 0.04) for i in range(60)))
 _SKEWED = tuple(Source(r, k) for r, k in zip((0.9, 0.6, 0.8, 0.7, 0.95), (1, 0.9, 0.3, 0.2, 0.1)))  # noqa: B905
 
@@ -66,6 +78,13 @@ WORLDS: Mapping[str, World] = {
     "long tail": World(_TAIL),
     "skewed coverage": World(_SKEWED),
     "one popular error": World(_MIXED, popular=0.6),
+    "three values": World(_many(0.9, 0.8, 0.7, 0.7, 0.6), wrong=2),
+    "two groups copy": World((*_many(0.9, 0.85, 0.8, 0.7, 0.6), *_GROUPS)),
+    "changing fast": World(_FIVE_DATED, half_life=400),
+    "changing": World(_FIVE_DATED, half_life=1000),
+    "changing slowly": World(_FIVE_DATED, half_life=4000),
+    "changing, three": World(_THREE_DATED, half_life=1000),
+    "dated, never changing": World(_FIVE_DATED),
     "hard things": World(_MIXED, hard=0.2),
     "alike, hard things": World(_many(*[0.88] * 6), hard=0.2, popular=0.5),
     "one liar": World(_many(0.9, 0.85, 0.8, 0.8, 0.1)),
@@ -77,24 +96,34 @@ WORLDS: Mapping[str, World] = {
 }
 
 
-def make(seed: int, size: int, world: World) -> tuple[Table, Answer]:
-    """Claims, and the truth of whatever anybody claims. Names of values are shuffled, so that no
-    tie is broken in favour of the truth.
+def make(seed: int, size: int, world: World) -> tuple[Table, Answer, Ages]:
+    """Claims, the truth of whatever anybody claims, and how old dated claims are. Names of values
+    are shuffled, so that no tie is broken in favour of the truth.
     """
     chance = np.random.default_rng(seed)
     size = world.size or size
     odds = np.where(chance.random(size) < world.hard, world.harder, 1.0)
+    former = world.wrong + 1
+    changed = np.full(size, np.inf)
+    if world.half_life:
+        changed = chance.exponential(world.half_life / np.log(2), size)
     told = np.zeros((len(world.sources), size), np.intp)
+    ages = np.zeros((len(world.sources), size), np.intp)
     for i, source in enumerate(world.sources):
         right = chance.random(size) >= (1 - source.right) * odds
         wrong = chance.integers(1, world.wrong + 1, size)
         wrong = np.where(chance.random(size) < world.popular, 1, wrong)
-        told[i] = np.where(right, 0, wrong)
+        if source.age:
+            ages[i] = chance.exponential(source.age, size)
+        told[i] = np.where(right, np.where(ages[i] > changed, former, 0), wrong)
         if source.copies is not None:
             told[i] = np.where(chance.random(size) < source.rate, told[source.copies], told[i])
     known = np.array([chance.random(size) < source.knows for source in world.sources])
-    names = chance.permuted(np.tile(np.arange(world.wrong + 1), (size, 1)), axis=1)
+    names = chance.permuted(np.tile(np.arange(former + 1), (size, 1)), axis=1)
     table: Table = {}
+    days: Ages = {}
     for s, i in zip(*np.nonzero(known), strict=True):
         table.setdefault(f"e{i:06}", {})[f"d{s}.t"] = f"v{names[i, told[s, i]]}"
-    return table, {entity: f"v{names[int(entity[1:]), 0]}" for entity in table}
+        if world.sources[s].age:
+            days.setdefault(f"e{i:06}", {})[f"d{s}.t"] = int(ages[s, i])
+    return table, {entity: f"v{names[int(entity[1:]), 0]}" for entity in table}, days
