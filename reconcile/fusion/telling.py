@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
+from math import inf, log
 
 import ibis
 import ibis.expr.types as ir
@@ -16,6 +18,7 @@ from ibis.backends import BaseBackend
 from catalog.subjects import Attribute
 from core.canonical import encode
 from core.types import Status
+from reconcile.fusion.ageing import age_in_days
 from reconcile.fusion.choice import LOGIT
 from reconcile.fusion.codes import BEFORE_EPOCH
 from reconcile.fusion.evidence import DAY_BITS, LAST_PLACE, UNIT, bits, told_apart
@@ -80,16 +83,18 @@ def _key(ground: Ground) -> list[str]:
     return ["way", *words, "number"]
 
 
-def sign(decided: ir.Table, ground: Ground, trust: Sequence[Trust]) -> ir.Table:
+def sign(decided: ir.Table, ground: Ground, trust: Sequence[Trust], today: date) -> ir.Table:
     """Decisions with their confidence and what their wording depends on: ``way`` packs attribute,
-    source and flags.
+    source and flags. Nothing is surer than that it has not changed since the newest claim for it.
     """
     rows = decided.inner_join(ibis.memtable(_attribute_table(ground, trust)), "item")
     unclaimed = ibis.greatest(rows.rivals + 1 - rows.camps, 0)
     rest = ibis.greatest(rows.odds + unclaimed - rows.score.exp(), 1e-300)
     odds = (rows.score - rest.ln()).clip(-LOGIT, LOGIT)
     share = (rows.score.exp() / rows.odds).round(6)
-    likely = (1 / (1 + (-(rows.shift + rows.slope * odds)).exp())).round(4)
+    likely = 1 / (1 + (-(rows.shift + rows.slope * odds)).exp())
+    lasts = (age_in_days(rows.newest, today) * rows.decay).exp()
+    likely = ibis.ifelse(rows.newest > 0, ibis.least(likely, lasts), likely).round(4)
     disputed = (rows.camps > 1) & ((share < CLOSE) | (likely < DOUBTFUL))
     way = rows.item.cast("int64") * (LAST_PLACE + 1) + (rows["rank"] & LAST_PLACE)
     flags = rows.fresh * FRESH + rows.stale * STALE
@@ -113,6 +118,7 @@ def _attribute_table(ground: Ground, trust: Sequence[Trust]) -> pa.Table:
             "rivals": known[name].rivals if name in known else 1.0,
             "shift": known[name].shift if name in known else 0.0,
             "slope": known[name].slope if name in known else 1.0,
+            "decay": -log(2) / (known[name].half_life_days or inf) if name in known else 0.0,
         }
         for item, name in enumerate(ground.attributes)
     ]
@@ -121,6 +127,7 @@ def _attribute_table(ground: Ground, trust: Sequence[Trust]) -> pa.Table:
         "rivals": pa.float64(),
         "shift": pa.float64(),
         "slope": pa.float64(),
+        "decay": pa.float64(),
     }
     return pa.Table.from_pylist(rows, pa.schema(schema))
 

@@ -72,7 +72,7 @@ def decide(
         ruled = keep(engine, weighed(all_claims.semi_join(ground.rulings, KEY)))
         chosen.append(plan.ruled(ruled))
         others.append(ruled)
-    signed = keep(engine, sign(_union(chosen), ground, trust))
+    signed = keep(engine, sign(_union(chosen), ground, trust, today))
     split = signed.filter(signed.split)
     contested = _union([contested, *(rows.semi_join(split, KEY) for rows in others)])
     claims = list_claims(contested, ground, plan.families)
@@ -107,6 +107,7 @@ class _Plan:
             spellings=rows.spelling.count(),
             score=self._score(rows),
             rank=rows["rank"].max(),
+            newest=rows.day.max(),
             fresh=rows.fresh.max(),
             **{name: rows[name].bit_or() for name in self.bits},
         )
@@ -119,6 +120,7 @@ class _Plan:
             *KEY,
             value=_value(rows.spelled, rows["rank"], rows.gist),
             rank=rows["rank"],
+            newest=rows.newest,
             camps=ibis.literal(1, "int64"),
             score=rows.score,
             odds=rows.score.exp(),
@@ -139,6 +141,7 @@ class _Plan:
         return rows.group_by(*KEY, "gist").agg(
             score=self._score(rows),
             rank=rows["rank"].max(),
+            newest=rows.day.max(),
             spelled=_spelled(rows),
             named=named.max(where=rows.fresh == 1),
             stale=rows.stale.max(),
@@ -156,6 +159,7 @@ class _Plan:
             "score": camps.score,
             "rank": ibis.ifelse(fresh, camps.named["rank"], camps["rank"]),
             "value": ibis.ifelse(fresh, camps.named["value"], value),
+            "newest": camps.newest,
             **{name: camps[name] for name in self.bits},
         }
         rows = camps.group_by(KEY).agg(best=ibis.struct(fields).max(), **self._tally(camps))
@@ -163,6 +167,7 @@ class _Plan:
             *KEY,
             value=rows.best["value"],
             rank=rows.best["rank"],
+            newest=rows.best["newest"],
             camps=rows.camps,
             score=rows.best["score"],
             odds=rows.odds,
@@ -180,7 +185,7 @@ class _Plan:
         camps = self.camps(rows)
         tally = camps.group_by(KEY).agg(**self._tally(camps))
         words = {f"for_{name}": camps[name] for name in self.bits}
-        scores = camps.select(*KEY, "gist", "score", **words)
+        scores = camps.select(*KEY, "gist", "score", "newest", **words)
         said = rows.inner_join(scores, [*KEY, "gist"]).inner_join(groups, "item")
         borne = ibis.literal(0, "int64")
         if self._ground.rulings is not None:
@@ -198,6 +203,7 @@ class _Plan:
             *KEY,
             value=ibis.coalesce(won.spelling, won.gist),
             rank=won["rank"],
+            newest=won.newest,
             camps=won.camps,
             score=won.score,
             odds=won.odds,
@@ -226,6 +232,7 @@ class _Plan:
             *KEY,
             value=both.value,
             rank=both["rank"].fill_null(0),
+            newest=ibis.literal(0, "int32"),
             camps=both.camps.fill_null(1),
             score=ibis.literal(0.0),
             odds=ibis.literal(1.0),

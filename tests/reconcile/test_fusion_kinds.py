@@ -102,3 +102,13 @@ def test_a_claim_without_a_date_counts_like_one_of_average_age() -> None:
         found = fuse(ENGINE, subject({"x": {}}), table(rows), TODAY, sources=report([trust]))
         sure.append(golden(found)["E1", "x"]["confidence"])
     assert sure == [pytest.approx(0.8, abs=1e-3)] * 2
+
+
+@pytest.mark.parametrize(("day", "most"), [(1000, 0.5), (0, 1.0)])
+def test_nothing_is_surer_than_that_it_has_not_changed_since(day: int, most: float) -> None:
+    datasets = [f"s{place}.t" for place in range(5)]
+    trust = [Trust("x", dataset, 0.9, log(9), 1.0, half_life_days=1000) for dataset in datasets]
+    seen = (TODAY - timedelta(days=day)).isoformat()
+    rows: list[Claim] = [("E1", "x", dataset, "v", seen) for dataset in datasets]
+    found = fuse(ENGINE, subject({"x": {}}), table(rows), TODAY, sources=report(trust))
+    assert golden(found)["E1", "x"]["confidence"] == pytest.approx(most, abs=1e-3)
