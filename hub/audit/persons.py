@@ -34,6 +34,7 @@ from hub.audit.personal import (
     day_after,
     first_day,
     month_of,
+    person_prefix,
     retained_until,
     unseal,
 )
@@ -46,7 +47,7 @@ LEAST_YEARS = 3
 
 _APART = 200_000
 """From so many entries on, a process of its own is worth its start."""
-_AT_ONCE = 5_000
+_AT_ONCE = 1_000
 _CHUNK = 16_384
 """Rows of the person index that are compared at once."""
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
@@ -155,7 +156,10 @@ class _Pass:
 
     def _expect(self, index: int, account: str | None, digests: Sequence[str]) -> None:
         place = index.to_bytes(8)
-        self._known.update([place + one for one in self._months.persons(account, digests)])
+        for digest in digests:
+            self._known.add(place + person_prefix(digest))
+        if account is not None:
+            self._known.add(place + self._months.account(account))
 
     def _enter(self, moment: int) -> None:
         """Goes on to the month of ``moment``."""
