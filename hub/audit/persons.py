@@ -87,14 +87,13 @@ def check(link: psycopg.Connection, months: MonthKeys) -> tuple[Findings, int]:
     with link.cursor("audit_personal", binary=True) as cursor:
         cursor.execute(_ENTRIES)
         while rows := cursor.fetchmany(_AT_ONCE):
-            for row in rows:
-                one.take(*row)
+            one.take(rows)
     one.close()
     return one.findings, one.erased
 
 
 class _Pass:
-    """Takes entry after entry; :meth:`close` tells what only the end can tell."""
+    """Takes entries in their order; :meth:`close` tells what only the end can tell."""
 
     def __init__(self, link: psycopg.Connection, months: MonthKeys) -> None:
         self.findings = Findings()
@@ -115,24 +114,31 @@ class _Pass:
         """Entries that cannot be read: whom they are about is not known."""
         self._first = 0
 
-    def take(self, stored: int, time: bytes, sealed: bytes | None, body: bytes) -> None:
-        moment = int.from_bytes(time, signed=True)
-        if not self._since <= moment < self._until:
-            self._enter(moment)
-        found = _TAIL.search(body)
-        if found is None:
-            self._take_whole(stored, body)
-        elif self._is_erased:
+    def take(self, rows: Sequence[tuple[int, bytes, bytes | None, bytes]]) -> None:
+        """Rows of :data:`_ENTRIES`, at least one."""
+        for stored, time, sealed, body in rows:
+            moment = int.from_bytes(time, signed=True)
+            if not self._since <= moment < self._until:
+                self._enter(moment)
+            found = _TAIL.search(body)
+            if found is None:
+                self._take_whole(stored, body)
+            elif self._cipher is None or sealed is None:
+                self._take_closed(stored)
+            else:
+                self._open(self._cipher, int(found[1]), found[2], sealed)
+        if len(self._known) + len(self._skipped) >= _CHUNK:
+            self._compare(rows[-1][0] + 1)
+
+    def _take_closed(self, stored: int) -> None:
+        """An entry whose personal part cannot be opened."""
+        if self._is_erased:
             self.erased += 1
         elif self._cipher is None:
             self._report_key("audit_key_missing")
-        elif sealed is None:
+        else:
             self.findings.add("audit_personal_missing", index=stored)
             self._skipped.add(stored.to_bytes(8))
-        else:
-            self._open(self._cipher, int(found[1]), found[2], sealed)
-        if len(self._known) + len(self._skipped) >= _CHUNK:
-            self._compare(stored + 1)
 
     def _take_whole(self, stored: int, body: bytes) -> None:
         """An entry of the first format, which holds all in the clear; or what is none at all."""
