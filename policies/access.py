@@ -274,11 +274,12 @@ class Policy:
         """What must be spent of options that all give the same: nothing if one has no quota, else
         the most generous.
         """
-        counters, found = self.policies.counters, list[Owed]()
+        found: list[Owed] = []
         for option in options:
             quota = quota_of(option.conditions)
             if quota is None:
                 return ()
+            counters = self.policies.counters
             found += [Owed(rule, quota, counters[rule]) for rule in option.rules]
         return (min(found, key=lambda owed: (-owed.quota.per_hour, *_by_counter(owed))),)
 

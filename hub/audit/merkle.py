@@ -15,6 +15,7 @@ from typing import NamedTuple
 HASH_BYTES = 32
 TILE_LEVELS = 8
 """Every 8th level of complete subtrees (256 children each) is kept by the log."""
+_TILE = 1 << TILE_LEVELS
 
 Complete = Callable[[int, int], bytes]
 """Gives the root of the complete subtree at (level, position)."""
@@ -71,7 +72,28 @@ class Frontier:
 
     def append(self, leaf: bytes) -> None:
         """Adds one leaf hash."""
-        node, level, position = leaf, 0, self.size
+        self._add(leaf, 0)
+
+    def extend(self, leaves: Sequence[bytes]) -> None:
+        """Adds leaf hashes, one behind the other: whole tiles of them level by level."""
+        start = min(-self.size % _TILE, len(leaves))
+        whole = start + (len(leaves) - start) // _TILE * _TILE
+        for leaf in leaves[:start]:
+            self.append(leaf)
+        for first in range(start, whole, _TILE):
+            nodes = leaves[first : first + _TILE]
+            for _ in range(TILE_LEVELS):
+                pairs = zip(nodes[::2], nodes[1::2], strict=True)
+                nodes = [sha256(b"\x01" + left + right).digest() for left, right in pairs]
+            self._add(nodes[0], TILE_LEVELS)
+        for leaf in leaves[whole:]:
+            self.append(leaf)
+
+    def _add(self, node: bytes, level: int) -> None:
+        """Adds the root of the next complete subtree."""
+        added, position = 1 << level, self.size >> level
+        if level:
+            self.tiles.append(Node(level, position, node))
         while position & 1:
             node = node_hash(self.hashes.pop(), node)
             level += 1
@@ -79,7 +101,7 @@ class Frontier:
             if level % TILE_LEVELS == 0:
                 self.tiles.append(Node(level, position, node))
         self.hashes.append(node)
-        self.size += 1
+        self.size += added
 
     def root(self) -> bytes:
         """The root of the tree as it stands."""

@@ -137,14 +137,15 @@ class MonthKeys:
         """By whom an entry is found: who was asked about, and the account that asked."""
         found = [person_prefix(digest) for digest in dict.fromkeys(digests)]
         if account is not None:
-            found.append(self._account(account))
+            found.append(self.account(account))
         return found
 
     def __getstate__(self) -> dict[str, Any]:
         """For a process of its own, which opens keys by itself."""
         return {**self.__dict__, "_open": {}}
 
-    def _account(self, account: str) -> bytes:
+    def account(self, account: str) -> bytes:
+        """By what the entries of an account are found."""
         known = self._accounts.get(account)
         if known is None:
             if len(self._accounts) >= _REMEMBERED:

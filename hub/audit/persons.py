@@ -34,6 +34,7 @@ from hub.audit.personal import (
     day_after,
     first_day,
     month_of,
+    person_prefix,
     retained_until,
     unseal,
 )
@@ -46,7 +47,7 @@ LEAST_YEARS = 3
 
 _APART = 200_000
 """From so many entries on, a process of its own is worth its start."""
-_AT_ONCE = 5_000
+_AT_ONCE = 1_000
 _CHUNK = 16_384
 """Rows of the person index that are compared at once."""
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
@@ -86,14 +87,13 @@ def check(link: psycopg.Connection, months: MonthKeys) -> tuple[Findings, int]:
     with link.cursor("audit_personal", binary=True) as cursor:
         cursor.execute(_ENTRIES)
         while rows := cursor.fetchmany(_AT_ONCE):
-            for row in rows:
-                one.take(*row)
+            one.take(rows)
     one.close()
     return one.findings, one.erased
 
 
 class _Pass:
-    """Takes entry after entry; :meth:`close` tells what only the end can tell."""
+    """Takes entries in their order; :meth:`close` tells what only the end can tell."""
 
     def __init__(self, link: psycopg.Connection, months: MonthKeys) -> None:
         self.findings = Findings()
@@ -114,24 +114,31 @@ class _Pass:
         """Entries that cannot be read: whom they are about is not known."""
         self._first = 0
 
-    def take(self, stored: int, time: bytes, sealed: bytes | None, body: bytes) -> None:
-        moment = int.from_bytes(time, signed=True)
-        if not self._since <= moment < self._until:
-            self._enter(moment)
-        found = _TAIL.search(body)
-        if found is None:
-            self._take_whole(stored, body)
-        elif self._is_erased:
+    def take(self, rows: Sequence[tuple[int, bytes, bytes | None, bytes]]) -> None:
+        """Rows of :data:`_ENTRIES`, at least one."""
+        for stored, time, sealed, body in rows:
+            moment = int.from_bytes(time, signed=True)
+            if not self._since <= moment < self._until:
+                self._enter(moment)
+            found = _TAIL.search(body)
+            if found is None:
+                self._take_whole(stored, body)
+            elif self._cipher is None or sealed is None:
+                self._take_closed(stored)
+            else:
+                self._open(self._cipher, int(found[1]), found[2], sealed)
+        if len(self._known) + len(self._skipped) >= _CHUNK:
+            self._compare(rows[-1][0] + 1)
+
+    def _take_closed(self, stored: int) -> None:
+        """An entry whose personal part cannot be opened."""
+        if self._is_erased:
             self.erased += 1
         elif self._cipher is None:
             self._report_key("audit_key_missing")
-        elif sealed is None:
+        else:
             self.findings.add("audit_personal_missing", index=stored)
             self._skipped.add(stored.to_bytes(8))
-        else:
-            self._open(self._cipher, int(found[1]), found[2], sealed)
-        if len(self._known) + len(self._skipped) >= _CHUNK:
-            self._compare(stored + 1)
 
     def _take_whole(self, stored: int, body: bytes) -> None:
         """An entry of the first format, which holds all in the clear; or what is none at all."""
@@ -155,7 +162,10 @@ class _Pass:
 
     def _expect(self, index: int, account: str | None, digests: Sequence[str]) -> None:
         place = index.to_bytes(8)
-        self._known.update([place + one for one in self._months.persons(account, digests)])
+        for digest in digests:
+            self._known.add(place + person_prefix(digest))
+        if account is not None:
+            self._known.add(place + self._months.account(account))
 
     def _enter(self, moment: int) -> None:
         """Goes on to the month of ``moment``."""

@@ -41,8 +41,8 @@ class PersonMissing(HubError):
 
 @dataclass(frozen=True)
 class About:
-    """What the log is told of an answer beside who asked and why: keyed digests, counts, and the
-    release that was read. ``parts``: of a long answer, the digests of the persons shown, each
+    """What the log is told of an answer beside who asked and why, and whom the request named: more
+    keyed digests, counts, and the release that was read. ``parts``: of a long answer, the digests of the persons shown, each
     part to be an entry of its own before that of the answer.
     """
 
@@ -197,7 +197,11 @@ class Access:
             AuditUnavailable: the log cannot be written, so nothing is given.
         """
         told = about or About()
-        note = replace(self._note, digests=told.digests, rows=told.rows, release=told.release)
+        # Whom the request named is named first: of those shown, the last places tell.
+        named = tuple(one for one in self._note.digests if one not in told.digests)
+        note = replace(
+            self._note, digests=(*named, *told.digests), rows=told.rows, release=told.release
+        )
         parts = [
             replace(note, digests=part, rows={"persons": len(part)}).answered(self.grant, "part")
             for part in told.parts

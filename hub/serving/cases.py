@@ -79,13 +79,13 @@ class Cases:
             client=access.client if own else None,
             opened_by=access.client,
         )
-        digests = tuple(access.digest("/".join(kind), v) for kind in values for v in values[kind])
+        named = sum(map(len, values.values()))
         with self._hub.engine.connect() as connection:
             entities = self._entities(connection, access, values)
         with access.change() as connection:
             register.open_case(connection, opening, entities, now)
-            body = {"case": call.case, "purpose": call.purpose, "named": len(digests)}
-            return access.give(body, About(digests, {"named": len(digests)}), connection)
+            body = {"case": call.case, "purpose": call.purpose, "named": named}
+            return access.give(body, About(rows={"named": named}), connection)
 
     def close(self, call: Call) -> dict[str, Any]:
         """Closes the case of the call: nobody asks in it any more, and it is not opened again.

@@ -137,13 +137,8 @@ class Exchange:
             "masks": access.grant.masks,
             "sha256": digest,
         }
-        asked = tuple(
-            access.digest(f"{subject.subject}/{name}", value)
-            for name, values in where.items()
-            for value in values
-        )
         # The file's own digest is no value: the log holds it, so that a file can be recognised.
-        about = About((*asked, digest), {"answered": told.rows}, release, tuple(told.parts))
+        about = About((digest,), {"answered": told.rows}, release, tuple(told.parts))
         return answer, about, file
 
     def _secret(self, access: Access, subject: Subject) -> bytes:

@@ -14,7 +14,6 @@ from typing import Any, NoReturn
 from core.errors import BadInput, HubError, NotFound
 from core.messages import say
 from hub.app import Hub
-from hub.audit.entries import KeyedDigests
 from hub.operator import operator_entry
 from hub.pipeline.states import Before, SubjectState
 from hub.serving.access import About, Access, Call, View
@@ -53,17 +52,11 @@ class Asked:
             NotFound: there is no such subject.
         """
         if self.call is not None:
-            office = self.office.naming(self.named(subject, entity))
+            office = self.office if entity is None else self.office.concerning(subject, entity)
             return office.subject(self.call, deed, subject, None, content)
         if subject not in self.office.rules.workspace.subjects:
             raise NotFound(kind="subject", name=subject)
         return None
-
-    def named(self, subject: str, entity: str | None) -> tuple[str, ...]:
-        """What stands in the log for an entity that is asked about."""
-        if entity is None:
-            return ()
-        return (KeyedDigests(self.hub.keys).of(f"{subject}/entity", entity),)
 
     def give(
         self, access: Access | None, deed: str, subject: str, body: dict[str, Any], release: int
@@ -71,8 +64,7 @@ class Asked:
         """The answer, logged."""
         rows = {"answered": len(body.get("attributes") or body.get("releases") or ())}
         if access is not None:
-            digests = self.named(subject, body.get("entity"))
-            return access.give(body, About(digests, rows, release))
+            return access.give(body, About(rows=rows, release=release))
         self.hub.audit.append([operator_entry(deed, subject, rows, release=release)])
         return body
 

@@ -44,8 +44,12 @@ class Office:
         is told of it also where it is refused.
         """
         made = copy(self)
-        made._named = tuple(digests)
+        made._named = tuple(dict.fromkeys(digests))
         return made
+
+    def concerning(self, subject: str, entity: str) -> Office:
+        """The same door for a request about an entity."""
+        return self.naming([KeyedDigests(self.hub.keys).of(f"{subject}/entity", entity)])
 
     def enter(
         self, call: Call, action: Action, deed: str, name: str, content: Any = None

@@ -109,7 +109,7 @@ class Conflicts:
             "rulings": _rulings(sight, entity, wanted),
         }
         rows = {"conflicts": len(told), "matches": len(open_ones)}
-        return sight.give(body, About(sight.digests(entity), rows, material.number))
+        return sight.give(body, About(rows=rows, release=material.number))
 
     def groups(self, subject: str, wanted: Which) -> dict[str, Any]:
         """Conflicts that are alike (:meth:`hub.stewardship.patterns.Patterns.search`).

@@ -10,7 +10,6 @@ from datetime import datetime
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 from sqlalchemy import Connection, Row, select
 
 from core.canonical import digest
@@ -19,6 +18,7 @@ from hub.serving.access import About, Access, Call, regions, repair_shown
 from hub.serving.notes import SubjectUnknown
 from hub.serving.office import Office
 from hub.stewardship import evidence
+from hub.stewardship.consequences import follow, opposed, withdraw
 from hub.stewardship.drafting import Draughtsman
 from hub.stewardship.evidence import EvidenceMissing, File
 from hub.stewardship.idle import idle
@@ -29,7 +29,6 @@ from reconcile import rulings
 from reconcile.corrections import Book
 from reconcile.models import Ruling, RulingEvent
 from reconcile.rulings import RULINGS, Actor, Draft, Kind, Ledger, State
-from reconcile.stances import Stance, stances
 
 LONGEST_LIST = 500
 
@@ -87,27 +86,28 @@ class Rulings:
             RulingExists, KeyReused: something else stands in its way.
         """
         access = self._enter(call, f"ruling_{wish.kind}", subject, wish)
+        hub, workspace = self._office.hub, access.rules.workspace
         actor = Actor(access.client, access.person())
         request = digest({"subject": subject, "wish": said(wish), "file": _digest(file)})
         try:
             _check(wish, file)
-            pen = Draughtsman(access, access.rules.workspace.subjects[subject])
+            pen = Draughtsman(access, workspace.subjects[subject])
             draft = pen.draft(wish)
             ruled = _rows(draft)
-            stance = [] if draft.sensitive else self._stances(access, subject, ruled, pen)
+            stance = [] if draft.sensitive else opposed(workspace, subject, ruled, pen)
         except HubError as error:
             access.fail(error)
         draft = replace(draft, key=key, body={**draft.body, "request": request})
         with access.change() as connection:
             rulings.lock(connection)
-            number = _repeated(connection, self._office.hub.keys, actor, draft)
+            number = _repeated(connection, hub.keys, actor, draft)
             deferrals: Sequence[int] = ()
             if number is None:
-                number, deferrals = weigh(connection, self._office.hub.keys, draft)
+                number, deferrals = weigh(connection, hub.keys, draft)
             made = number is None
             if number is None:
                 number = self._add(connection, draft, actor, file, deferrals)
-                self._act(connection, access, number, stance)
+                follow(hub, connection, workspace, number, stance)
             return self._told(connection, access, number, {"made": made}, pen.release)
 
     def approve(self, call: Call, number: int, reason: str = "") -> dict[str, Any]:
@@ -119,16 +119,16 @@ class Rulings:
             RulingMoved: it does not wait for that.
         """
         access, found = self._about(call, "ruling_approve", number, reason)
-        subject = access.rules.workspace.subjects[found.subject]
+        hub, workspace = self._office.hub, access.rules.workspace
         try:
             _second(found, access)
-            pen = Draughtsman(access, subject)
-            rows = _table(number, rulings.open_body(self._office.hub.keys, found)["rows"])
-            stance = self._stances(access, found.subject, rows, pen)
+            pen = Draughtsman(access, workspace.subjects[found.subject])
+            rows = _table(number, rulings.open_body(hub.keys, found)["rows"])
+            stance = opposed(workspace, found.subject, rows, pen)
         except HubError as error:
             access.fail(error)
         return self._move(access, number, State.IN_FORCE, reason,
-                          lambda connection: self._act(connection, access, number, stance))  # fmt: skip
+                          lambda link: follow(hub, link, workspace, number, stance))  # fmt: skip
 
     def refuse(self, call: Call, number: int, reason: str) -> dict[str, Any]:
         """Turns down what another person proposed.
@@ -159,7 +159,7 @@ class Rulings:
         except HubError as error:
             access.fail(error)
         return self._move(access, number, State.REVOKED, reason,
-                          lambda connection: self._withdraw(connection, number, actor))  # fmt: skip
+                          lambda link: withdraw(self._office.hub, link, number, actor))  # fmt: skip
 
     def list(
         self, call: Call, subject: str, state: State | None = None, limit: int = 50
@@ -250,15 +250,6 @@ class Rulings:
                 access.fail(unknown)
         return access, row
 
-    def _stances(
-        self, access: Access, subject: str, ruled: pa.Table, pen: Draughtsman
-    ) -> Sequence[Stance]:
-        """What the sources say now where a value is ruled, before anything is locked."""
-        values = ruled.filter(pc.field("kind") == "value")
-        if not len(values):
-            return ()
-        return stances(access.rules.workspace.subjects[subject], values, pen.claims())[1]
-
     def _add(
         self,
         connection: Connection,
@@ -273,26 +264,6 @@ class Rulings:
             ledger.move(deferral, State.RETIRED, actor)
         kept = None if file is None else evidence.keep(connection, keys, file)
         return ledger.add(replace(draft, body={**draft.body, "evidence": kept}), actor)
-
-    def _act(
-        self, connection: Connection, access: Access, number: int, stance: Sequence[Stance]
-    ) -> None:
-        """Asks those who are wrong to put it right, if the ruling is in force."""
-        (found,) = rulings.standing(connection, None, Ruling.number == number)
-        if found.state != State.IN_FORCE:
-            return
-        workspace = access.rules.workspace
-        departments = {name: c.department for name, c in workspace.contracts.items()}
-        book = Book(connection, self._office.hub.keys, self._office.hub.clock.now())
-        numbered = [one._replace(ruling=number) for one in stance]
-        book.confront(workspace.subjects[found.subject], numbered, departments)
-        if found.kind == Kind.REPAIR:
-            repair = rulings.open_body(self._office.hub.keys, found)["repair"]
-            book.ask_repair(found, repair, departments.get(found.dataset, "-"))
-
-    def _withdraw(self, connection: Connection, number: int, actor: Actor) -> None:
-        now = self._office.hub.clock.now()
-        Book(connection, self._office.hub.keys, now).withdraw(number, actor)
 
     def _move(
         self,

@@ -13,7 +13,6 @@ from catalog.standards import elements
 from catalog.subjects import Subject
 from core.errors import HubError, NotFound
 from hub.app import Hub
-from hub.audit.entries import KeyedDigests
 from hub.operator import operator_entry
 from hub.serving.access import About, Access, Call, regions
 from hub.serving.office import Office
@@ -77,10 +76,6 @@ class Sight(ABC):
     def fail(self, error: HubError) -> NoReturn:
         """Ends a look that was allowed and came to nothing."""
 
-    @abstractmethod
-    def digests(self, entity: str) -> tuple[str, ...]:
-        """What stands in the log for an entity that was looked at."""
-
 
 class OperatorSight(Sight):
     """The machine's owner sees everything as it is."""
@@ -117,10 +112,6 @@ class OperatorSight(Sight):
         """Says so."""
         raise error
 
-    def digests(self, entity: str) -> tuple[str, ...]:  # noqa: ARG002
-        """Nothing: of operators, the log keeps how much they read."""
-        return ()
-
 
 class StewardSight(Sight):
     """A steward sees what the policy grants, masked as it says.
@@ -151,7 +142,7 @@ class StewardSight(Sight):
         """
         asked = look.attributes
         if look.entity is not None:
-            office = office.naming([_named(office.hub, look.subject, look.entity)])
+            office = office.concerning(look.subject, look.entity)
         if look.links:
             # Who may say who is who may see of the two whatever else is open.
             office.linking(call, look.deed, look.subject, look.content)
@@ -205,11 +196,3 @@ class StewardSight(Sight):
     def fail(self, error: HubError) -> NoReturn:
         """The failure is logged."""
         self._access.fail(error)
-
-    def digests(self, entity: str) -> tuple[str, ...]:
-        """Keyed, so that nobody without the key can tell who it was."""
-        return (_named(self.hub, self.subject.subject, entity),)
-
-
-def _named(hub: Hub, subject: str, entity: str) -> str:
-    return KeyedDigests(hub.keys).of(f"{subject}/entity", entity)

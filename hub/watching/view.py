@@ -51,8 +51,7 @@ class OwnView:
             BadInput: that is no number of a person.
         """
         # A keyed digest of the number is all that the log keeps of it.
-        named = self._named(number)
-        office = self._office.naming(named)
+        office = self._office.naming(self._named(number))
         access = office.enter(call, Action.AUDIT, "audit_subject", OWN, [number, limit])
         workspace = access.rules.workspace
         try:
@@ -66,7 +65,7 @@ class OwnView:
             found |= self._told(telling, digest, limit)
         lines = [found[index] for index in sorted(found, reverse=True)[:limit]]
         # Of what was left out, not even the number is logged.
-        about = About(tuple(named), {"answered": len(lines), "persons": 1})
+        about = About(rows={"answered": len(lines), "persons": 1})
         return access.give({"entries": lines}, about)
 
     def _named(self, number: str) -> list[str]:

@@ -65,6 +65,19 @@ def test_a_frontier_can_be_put_down_and_taken_up_again(one: int, other: int) -> 
     assert len(after.hashes) == size.bit_count()
 
 
+@quick
+@given(st.lists(st.integers(0, 1_000), max_size=6))
+def test_many_leaves_at_once_grow_the_tree_as_one_by_one_would(parts: list[int]) -> None:
+    leaves = LEAVES * 11
+    at_once, one_by_one = Frontier(), Frontier()
+    for part in parts:
+        start = at_once.size
+        at_once.extend(leaves[start : start + part])
+        for leaf in leaves[start : start + part]:
+            one_by_one.append(leaf)
+        assert at_once == one_by_one, "size, roots and tiles alike"
+
+
 def test_tiles_are_the_complete_subtrees_of_256_leaves() -> None:
     frontier = Frontier()
     for leaf in LEAVES:
