@@ -23,7 +23,7 @@ import psycopg
 from bench.machine import describe, show
 from catalog.subjects import Subject
 from core.database import plain_url
-from core.engine import EngineLimits, connect, view
+from core.engine import EngineLimits, connect, streamed, view
 from core.lake import Lake, TableVersion
 from hub.app import Hub, open_hub
 from hub.folder import read
@@ -31,6 +31,8 @@ from hub.pipeline.stages import Stages
 from hub.pipeline.states import LinkState, SubjectState
 from hub.pipeline.tasks import Task
 from hub.settings import Settings
+from reconcile import fusion
+from reconcile.fusion.parts import CLAIMS
 from reconcile.releases import Candidate, Publisher
 
 CITY = Path(__file__).parent.parent / "examples" / "city"
@@ -87,7 +89,7 @@ def measure(hub: Hub, residents: int, limits: EngineLimits) -> None:
     rows = []
     with seconds() as fused:
         state = stages.fuse(task, linked)
-    rows.append(["claims, fuse, write", f"{fused[0]:.1f}", f"{state.claims.rows:,} claims"])
+    rows.append(["rows to claims, fuse, write", f"{fused[0]:.1f}", f"{state.claims.rows:,} claims"])
     with seconds() as published:
         publish(hub, subject, state, limits)
     rows.append(["publish", f"{published[0]:.1f}", f"{state.entities:,} records"])
@@ -97,7 +99,30 @@ def measure(hub: Hub, residents: int, limits: EngineLimits) -> None:
     voted, copied = vote(hub, state.claims, limits), copy(hub)
     rows.append(["bare weighted vote, DuckDB", f"{voted:.1f}", f"{fused[0] / voted:.1f} x"])
     rows.append(["bare COPY of as many bytes", f"{copied:.1f}", f"{published[0] / copied:.1f} x"])
+    part, its_claims = one_part(hub, subject, limits)
+    voted = vote(hub, its_claims, limits)
+    rows.append(["one part, claims to values, write", f"{part:.1f}", f"{its_claims.rows:,} claims"])
+    rows.append(["bare weighted vote over the same", f"{voted:.1f}", f"{part / voted:.1f} x"])
     show(["", "seconds", ""], rows)
+
+
+def one_part(hub: Hub, subject: Subject, limits: EngineLimits) -> tuple[float, TableVersion]:
+    """Seconds from claims to values and conflicts in the lake, learning included, of as many
+    residents as are decided at a time; and their claims.
+    """
+    fit, links = make(hub.lake, CLAIMS // len(_ELEMENTS) // SOURCES, limits)
+    engine = connect(limits)
+    tables = {dataset: hub.lake.dataset(version) for dataset, version in fit.items()}
+    said = fusion.gather(engine, subject, tables, hub.lake.dataset(links))
+    with streamed(engine, said.text(subject)) as rows:
+        claims = hub.lake.write("part/claims", rows)
+    with seconds() as spent:
+        fused = fusion.fuse(engine, subject, said, TODAY)
+        for name, plan in (("golden", fused.golden), ("conflicts", fused.conflicts)):
+            with streamed(engine, plan) as rows:
+                hub.lake.write(f"part/{name}", rows)
+    engine.disconnect()
+    return spent[0], claims
 
 
 def resident() -> Subject:
