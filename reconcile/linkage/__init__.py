@@ -174,7 +174,7 @@ def _touched(connection: duckdb.DuckDBPyConnection, judgements: pa.Table) -> pa.
     found = connection.sql(
         f"""WITH about AS (
             SELECT dataset, record FROM news WHERE decision NOT IN ('possible', 'closed')
-            UNION SELECT dataset, record FROM changed
+            UNION SELECT dataset, record FROM changed WHERE NOT beside
         )
         SELECT entity FROM ({before}) SEMI JOIN about USING (dataset, record)
         UNION SELECT entity FROM ({now}) SEMI JOIN about USING (dataset, record)

@@ -7,101 +7,27 @@ import json
 import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from itertools import chain
 
 import duckdb
 import pyarrow as pa
 
-from core.engine import Sql
+from reconcile.linkage.edges import DIFFERS, Edge, Side, objects
+from reconcile.linkage.lonely import GIVEN, Lonely, parted
 from reconcile.linkage.records import Attributes, quoted_text
 
 MATCH = 0.99  # so sure a match of two keyed entities must be
 PRECISION = 0.99  # so many of the other matches are expected to be right,
 FLOOR = 0.8  # and each is at least so likely
-DIFFERS = "differs"
 _NEGLIGIBLE = 0.05
 _FAR = 12.0
 _MOST = 0.5
 _SHARED_KEY = 0.5
 
 
-@dataclass(frozen=True, slots=True)
-class Side:
-    """An end of an edge: a keyed entity, or an unkeyed record under its negative number.
-
-    ``mask``: the datasets in it of which an entity has at most one record, and the kinds of key it
-    has that cannot slip, one bit each.
-    """
-
-    entity: int
-    mask: int
-
-    @property
-    def keyed(self) -> bool:
-        """Whether it is an entity that a key made."""
-        return self.entity >= 0
-
-    @property
-    def record(self) -> int:
-        """The number of the record, or of the first one of the entity."""
-        return self.entity if self.keyed else -1 - self.entity
-
-    def excludes(self, other: Side) -> bool:
-        """Whether the two cannot be the same, whatever they look like."""
-        return (self.keyed and other.keyed) or bool(self.mask & other.mask)
-
-
-@dataclass(frozen=True, slots=True)
-class Edge:
-    """A possible match of an unkeyed record (``left``), or of two keyed entities of which one may
-    have a wrong key; ``weight`` in log2 of the odds, and how each attribute agrees, as JSON.
-    """
-
-    left: Side
-    right: Side
-    weight: float
-    explanation: str
-
-    @property
-    def keyed(self) -> bool:
-        """Whether both ends are keyed entities."""
-        return self.left.keyed and self.right.keyed
-
-    def other(self, side: Side) -> Side:
-        """The far end, seen from ``side``."""
-        return self.right if side.entity == self.left.entity else self.left
-
-
 Edges = Mapping[int, Sequence[Edge]]
 Apart = Callable[[Side, Side], bool]
 Sure = Sequence[tuple[Edge, float]]
-
-
-def edges(connection: Sql, attributes: Attributes) -> list[Edge]:
-    """The scored pairs of nodes as edges between records and entities, heaviest first; of the
-    faces of an entity the one that is most alike counts.
-    """
-    rows = connection.execute(
-        f"""SELECT l.entity, l.mask, r.entity, r.mask, round(match_weight, 6) AS weight,
-            {_explanation(attributes)}
-        FROM scored JOIN nodes AS l ON node_l = l.node JOIN nodes AS r ON node_r = r.node
-        QUALIFY row_number() OVER (
-            PARTITION BY l.entity, r.entity ORDER BY weight DESC, r.node) = 1
-        ORDER BY weight DESC, l.entity DESC, r.entity DESC"""
-    ).fetchall()
-    return [Edge(Side(le, lm), Side(re, rm), weight, why) for le, lm, re, rm, weight, why in rows]
-
-
-def _explanation(attributes: Attributes) -> str:
-    parts = []
-    for attribute in attributes.judged:
-        labels = [level.label for level in attribute.comparison.levels][::-1]
-        whens = " ".join(
-            f"WHEN {n} THEN {quoted_text(json.dumps({attribute.name: label})[1:-1])}"
-            for n, label in enumerate([DIFFERS, *labels])
-        )
-        parts.append(f"CASE gamma_{attribute.column} {whens} END")
-    return f"'{{' || concat_ws(', ', {', '.join(parts)}) || '}}'"
 
 
 class _Clusters:
@@ -146,23 +72,27 @@ class _Clusters:
 def settle(
     connection: duckdb.DuckDBPyConnection,
     attributes: Attributes,
-    found: Sequence[Edge],
+    edges: pa.Table,
     least: float | None = None,
 ) -> float:
     """Makes the table ``members`` (``rid, cluster, method, score, explanation``) of all records,
     and ``open_pairs`` (``rid, side, method, score, explanation``): possible matches left open,
     ``side`` being the far end; also those of strangers with the entity of their key.
 
-    ``least``: the certainty at which matches are accepted, where it is known from a run over
-    everything; the one that was used is returned.
+    ``edges``: ``EDGES``, heaviest first. ``least``: the certainty at which matches are accepted,
+    where it is known from a run over everything; the one that was used is returned.
     """
+    lonely, tangled = parted(edges)
+    alone = Lonely.of(lonely, [certain(weight) for weight in lonely["weight"].to_pylist()])
+    found = list(objects(tangled))
     at = _by_side(found)
     clusters = _Clusters()
     sure = [(edge, _certainty(edge, at, _exclude)) for edge in found if edge.keyed]
     joined = _joined(clusters, sure, MATCH)
     rest = [(edge, _certainty(edge, at, clusters.apart)) for edge in found if not edge.keyed]
     if least is None:
-        least = threshold(certainty for _, certainty in rest)
+        known = (certainty for _, certainty in rest)
+        least = threshold(chain(known, alone.certainty[~alone.keyed].tolist()))
     joined = _joined(clusters, rest, least) | joined
     members = [
         (side.record, clusters.root(side).entity, *why)
@@ -175,8 +105,10 @@ def settle(
         if certainty >= _NEGLIGIBLE
         and clusters.root(edge.left).entity != clusters.root(edge.right).entity
     ]
-    _give(connection, "joined", members)
-    _give(connection, "doubtful", doubts)
+    together = alone.joined(MATCH, least)
+    open_ones = ~together & (alone.certainty >= _NEGLIGIBLE)
+    _give(connection, "joined", [_given(members), *alone.members(together)])
+    _give(connection, "doubtful", [_given(doubts), alone.doubts(open_ones)])
     connection.execute(
         f"""CREATE OR REPLACE TABLE members AS
         SELECT keyed.rid, coalesce(cluster, entity) AS cluster,
@@ -200,6 +132,14 @@ def settle(
         SELECT rid, entity, 'key', {_SHARED_KEY}::DOUBLE, {_strange(attributes)} FROM strangers"""
     )
     return least
+
+
+def certain(weight: float, rivals: float = 0.0) -> float:
+    """How likely a match of that weight is beside the odds of its rivals. Rounded, so that the
+    last bits of a sum decide nothing.
+    """
+    odds = math.exp2(weight)
+    return round(odds / (1 + odds + rivals), 6)
 
 
 def threshold(certainties: Iterable[float]) -> float:
@@ -295,15 +235,14 @@ def _by_side(found: Sequence[Edge]) -> Edges:
 
 def _certainty(edge: Edge, at: Edges, apart: Apart) -> float:
     """How likely the two are the same, given that each end may instead be the same as something
-    else that excludes this match. Rounded, so that the last bits of a sum decide nothing.
+    else that excludes this match.
     """
-    odds = math.exp2(edge.weight)
     rivals = sum(
         math.exp2(rival.weight)
         for side in (edge.left, edge.right)
         for rival in _rivals(edge, side, at, apart)
     )
-    return round(odds / (1 + odds + rivals), 6)
+    return certain(edge.weight, rivals)
 
 
 def _rivals(edge: Edge, side: Side, at: Edges, apart: Apart) -> Iterable[Edge]:
@@ -330,20 +269,12 @@ def _taken(far: Side, side: Side, rival: Edge, at: Edges) -> bool:
     return False
 
 
-def _give(
-    connection: duckdb.DuckDBPyConnection, table: str, rows: Sequence[tuple[int, int, float, str]]
-) -> None:
-    types = [
-        ("rid", pa.int64()),
-        ("cluster", pa.int64()),
-        ("score", pa.float64()),
-        ("explanation", pa.string()),
-    ]
-    columns = list(zip(*rows, strict=True)) or [()] * len(types)
-    content = pa.table(
-        [pa.array(column, kind) for column, (_, kind) in zip(columns, types, strict=True)],
-        names=[name for name, _ in types],
-    )
-    connection.register(f"given_{table}", content)
+def _given(rows: Sequence[tuple[int, int, float, str]]) -> pa.Table:
+    columns = list(zip(*rows, strict=True)) or [()] * len(GIVEN)
+    return pa.table([pa.array(column) for column in columns], GIVEN.names).cast(GIVEN)
+
+
+def _give(connection: duckdb.DuckDBPyConnection, table: str, rows: Sequence[pa.Table]) -> None:
+    connection.register(f"given_{table}", pa.concat_tables(rows))
     connection.execute(f"CREATE OR REPLACE TABLE {table} AS FROM given_{table}")
     connection.unregister(f"given_{table}")

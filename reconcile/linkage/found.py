@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import duckdb
+import pyarrow as pa
 
 from reconcile.linkage import clusters, identity
-from reconcile.linkage.clusters import Edge
 from reconcile.linkage.records import Attributes
 from reconcile.linkage.state import Learned
 
@@ -28,7 +27,7 @@ def decide(
     connection: duckdb.DuckDBPyConnection,
     salt: str,
     attributes: Attributes,
-    edges: Sequence[Edge],
+    edges: pa.Table,
     least: float | None = None,
 ) -> float:
     """Makes the tables ``found`` (``rid`` and the columns of links) of all ``records`` and

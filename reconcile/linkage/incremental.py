@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 
 from catalog.subjects import Subject
-from reconcile.linkage import clusters, keys, model, near, nodes, records, state
+from reconcile.linkage import edges, keys, model, near, nodes, records, state
 from reconcile.linkage.found import Found, decide
 from reconcile.linkage.records import Attributes, quoted_text
 from reconcile.linkage.state import Learned
@@ -41,7 +41,7 @@ def find(
     """Makes what :func:`whole.find` makes, where only what changed is found anew; None where it
     should be over everything.
     """
-    drift = kept.drift + _changes(connection)
+    drift = kept.drift + _changes(connection, bool(records.columns(subject).related))
     most = max(MOST * kept.records, _ANYWAY)
     if drift > most:
         return None
@@ -62,19 +62,28 @@ def _count(connection: duckdb.DuckDBPyConnection, table: str) -> int:
     return int(connection.execute(f"SELECT count(*) FROM {table}").fetchall()[0][0])
 
 
-def _changes(connection: duckdb.DuckDBPyConnection) -> int:
-    """Makes the tables ``changed`` (``dataset, record, content``) of new and changed records and
-    ``gone`` (``rid``); how many there are.
+def _changes(connection: duckdb.DuckDBPyConnection, related: bool) -> int:
+    """Makes the tables ``changed`` (``dataset, record, content, beside``) of new and changed records
+    and ``gone`` (``rid``); how many there are. ``beside``: nothing of its own has changed, but who
+    stands beside it; those do not count.
     """
     connection.execute(
-        """CREATE TABLE changed AS SELECT dataset, record, min(content) AS content
+        """CREATE TABLE changed AS
+        SELECT dataset, record, min(content) AS content, false AS beside
         FROM seen ANTI JOIN kept_records USING (dataset, record, content)
         GROUP BY dataset, record"""
     )
+    if related:
+        connection.execute(
+            """INSERT INTO changed SELECT dataset, record, kept.content, true
+            FROM kept_records AS kept LEFT JOIN related AS now USING (dataset, record)
+                SEMI JOIN seen USING (dataset, record) ANTI JOIN changed USING (dataset, record)
+            WHERE kept.related IS DISTINCT FROM now.related"""
+        )
     connection.execute(
         """CREATE TABLE gone AS SELECT rid FROM kept_records ANTI JOIN seen USING (dataset, record)"""
     )
-    return _count(connection, "changed") + _count(connection, "gone")
+    return _count(connection, "changed WHERE NOT beside") + _count(connection, "gone")
 
 
 def _fresh(
@@ -188,7 +197,7 @@ def _compare(
     )
     if _count(connection, "records") and near.block(connection, attributes):
         model.judge(connection, kept.model, near.frequencies(connection, kept.frequencies))
-        connection.register("new_edges", state.edges_table(clusters.edges(connection, attributes)))
+        connection.register("new_edges", edges.weighed(connection, attributes))
         connection.execute("INSERT INTO edges FROM new_edges")
     return True
 
@@ -245,13 +254,13 @@ def _before(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute("CREATE VIEW open_before AS FROM kept_open")
 
 
-def _edges(connection: duckdb.DuckDBPyConnection) -> list[clusters.Edge]:
+def _edges(connection: duckdb.DuckDBPyConnection) -> pa.Table:
     """The edges of the scope, heaviest first."""
-    rows = connection.execute(
+    rows = connection.sql(
         """SELECT l, lm, r, rm, weight, explanation FROM edges SEMI JOIN reached ON l = side
         ORDER BY weight DESC, l DESC, r DESC"""
-    ).fetchall()
-    return list(state.edges(rows))
+    )
+    return rows.to_arrow_table()
 
 
 def _merge(

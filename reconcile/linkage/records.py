@@ -26,6 +26,7 @@ _OTHERS = Comparison(
 )
 _CHANCE = 1e-4  # that strangers have several others in common, before data is seen
 _PRIMES = (127, 113)
+_PART = 100_000  # values
 _TELLING = 0.02
 _UNIQUE = 1e-7  # of a key: how many strangers share it
 
@@ -244,7 +245,7 @@ def _related(subject: Subject, compared: list[Compared]) -> Iterator[Related]:
     """
     gathering = tuple(a for a in compared if a.comparison.gathers)
     named = next((a for a in compared if a.comparison.frequency), None)
-    if named is None:
+    if named is None or not subject.linkage:
         return
     feeds = [items for items in subject.feeds.values() if named.name in items]
     if sum(any(a.name in items for a in gathering) for items in feeds) > 1:
@@ -326,15 +327,29 @@ def derive(
 
 def _lookup(connection: Sql, source: str, attribute: Compared) -> tuple[str, ...]:
     """Makes a table value → derived texts for one attribute; the names of its columns."""
-    features = attribute.comparison.features
-    spelt = attribute.spelt_features()
-    if not features and not spelt:
+    if not attribute.comparison.features and not attribute.spelt_features():
         return ()
     values = connection.sql(
         f"SELECT DISTINCT {attribute.column} AS value FROM {source} "
         f"WHERE {attribute.column} IS NOT NULL"
     ).to_arrow_table()
-    texts: list[str] = values["value"].to_pylist()
+    # Part by part: as Python's texts, millions of addresses would fill the memory.
+    parts = [
+        _derived(attribute, batch.column("value").to_pylist())
+        for batch in values.to_batches(max_chunksize=_PART)
+    ]
+    table = pa.concat_tables(parts or [_derived(attribute, [])])
+    connection.register(f"given_{attribute.column}", table)
+    connection.execute(
+        f"CREATE OR REPLACE TABLE values_{attribute.column} AS FROM given_{attribute.column}"
+    )
+    connection.unregister(f"given_{attribute.column}")
+    return tuple(table.column_names[1:])
+
+
+def _derived(attribute: Compared, texts: list[str]) -> pa.Table:
+    """The features of texts, and the foldings that spelling is compared by, beside ``value``."""
+    features = attribute.comparison.features
     # Text by text, since the features of one text are often steps from the same one.
     functions = list(features.values())
     columns = list(zip(*([f(text) for f in functions] for text in texts), strict=True))
@@ -342,19 +357,13 @@ def _lookup(connection: Sql, source: str, attribute: Compared) -> tuple[str, ...
         attribute.derived(name): list(column)
         for name, column in zip(features, columns or [()] * len(functions), strict=True)
     }
-    for feature in sorted(spelt):
+    for feature in sorted(attribute.spelt_features()):
         column = attribute.derived(feature)
         of = derived[column] if feature else texts
         for number, folding in enumerate(map(_Folding, _PRIMES)):
             derived[f"{column}_s{number}"] = [text and text.translate(folding) for text in of]
     content = {"value": texts, **derived}
-    table = pa.table({name: pa.array(column, pa.string()) for name, column in content.items()})
-    connection.register(f"given_{attribute.column}", table)
-    connection.execute(
-        f"CREATE OR REPLACE TABLE values_{attribute.column} AS FROM given_{attribute.column}"
-    )
-    connection.unregister(f"given_{attribute.column}")
-    return tuple(derived)
+    return pa.table({name: pa.array(column, pa.string()) for name, column in content.items()})
 
 
 class _Folding(dict[int, int]):

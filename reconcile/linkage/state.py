@@ -11,7 +11,7 @@ everything: ``<name>_left``, the rows of then that no longer count, and ``<name>
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -22,7 +22,6 @@ import pyarrow.dataset as ds
 from catalog.subjects import Subject
 from core.canonical import digest
 from core.engine import view
-from reconcile.linkage.clusters import Edge, Side
 from reconcile.linkage.ledger import Table
 from reconcile.linkage.records import (
     Attributes,
@@ -36,8 +35,6 @@ FORMAT = 2
 
 DIFFERING = {"records": "rid", "nodes": "entity"}
 """The tables of which only differences are kept, and by what rows are told apart there."""
-
-_SIDES = ("l", "lm", "r", "rm")
 
 
 @dataclass(frozen=True)
@@ -123,8 +120,7 @@ def content(
     fit: Mapping[str, pa.Table | ds.Dataset],
 ) -> None:
     """Makes the table ``seen`` (``dataset, record, content``): a digest of all that a record says
-    of an entity, who stands beside it included, so that a change of any of it is noticed. The fit
-    tables become ``fit_<n>``.
+    of an entity, so that a change of any of it is noticed. The fit tables become ``fit_<n>``.
     """
     parts = ["SELECT NULL::VARCHAR AS dataset, NULL::VARCHAR AS record, NULL::VARCHAR AS content"]
     for number, (dataset, items) in enumerate(subject.feeds.items()):
@@ -136,11 +132,8 @@ def content(
         told = ", ".join(f"coalesce({quoted_name(n)}, chr(1))" for n in names if n in present)
         anything = " OR ".join(f"{quoted_name(item)} IS NOT NULL" for item in items.values())
         parts.append(
-            f"""SELECT {quoted_text(dataset)}, _record, md5(concat_ws(chr(31), {told}, related))
-            FROM fit_{number} LEFT JOIN (
-                SELECT record AS _record, related FROM related
-                WHERE dataset = {quoted_text(dataset)}
-            ) USING (_record) WHERE {anything}"""
+            f"""SELECT {quoted_text(dataset)}, _record, md5(concat_ws(chr(31), {told}))
+            FROM fit_{number} WHERE {anything}"""
         )
     connection.execute(
         f"""CREATE TABLE seen AS SELECT * FROM ({" UNION ALL ".join(parts)})
@@ -170,25 +163,6 @@ def records(attributes: Attributes) -> str:
     return f"""SELECT {loaded}, content, keyed.entity AS keyed_entity, keyed.key, found.entity,
             method, score, explanation
         FROM records JOIN found USING (rid) JOIN contents USING (rid) LEFT JOIN keyed USING (rid)"""
-
-
-def edges_table(found: Sequence[Edge]) -> pa.Table:
-    """Edges as rows: ``l, lm, r, rm`` (sides and their masks), ``weight, explanation``."""
-    sides = [(e.left.entity, e.left.mask, e.right.entity, e.right.mask) for e in found]
-    columns = list(zip(*sides, strict=True)) or [()] * len(_SIDES)
-    return pa.table(
-        {
-            **{n: pa.array(c, pa.int64()) for n, c in zip(_SIDES, columns, strict=True)},
-            "weight": pa.array([edge.weight for edge in found], pa.float64()),
-            "explanation": pa.array([edge.explanation for edge in found], pa.string()),
-        }
-    )
-
-
-def edges(rows: Sequence[tuple[Any, ...]]) -> Iterator[Edge]:
-    """The edges of rows of :func:`edges_table`."""
-    for left, left_mask, right, right_mask, weight, why in rows:
-        yield Edge(Side(left, left_mask), Side(right, right_mask), weight, why)
 
 
 def keep(

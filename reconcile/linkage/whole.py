@@ -12,19 +12,19 @@ import pyarrow.dataset as ds
 
 from catalog.subjects import Subject
 from core.engine import Sql
-from reconcile.linkage import clusters, keys, model, nodes, pairs, records, state
+from reconcile.linkage import edges, keys, model, nodes, pairs, records, state
 from reconcile.linkage.found import Found, decide
 from reconcile.linkage.ledger import Fold
 
 
 @dataclass(frozen=True)
 class Weighed:
-    """What comparing gave: how attributes compare, the edges, heaviest first, and the model of
-    likeness (None where there was nothing to compare).
+    """What comparing gave: how attributes compare, the edges (``EDGES``), heaviest first, and the
+    model of likeness (None where there was nothing to compare).
     """
 
     attributes: records.Attributes
-    edges: list[clusters.Edge]
+    edges: pa.Table
     likeness: model.Json | None
 
 
@@ -38,9 +38,9 @@ def compare(connection: Sql, subject: Subject, fit: Mapping[str, pa.Table | ds.D
     keys.split_strangers(connection, attributes)
     comparable = subject.linkage and nodes.build(connection, attributes, subject.once)
     if not (comparable and pairs.block(connection, attributes)):
-        return Weighed(attributes, [], None)
+        return Weighed(attributes, edges.EDGES.empty_table(), None)
     likeness = model.score(connection, attributes)
-    return Weighed(attributes, clusters.edges(connection, attributes), likeness)
+    return Weighed(attributes, edges.weighed(connection, attributes), likeness)
 
 
 def find(
@@ -57,7 +57,7 @@ def find(
         """CREATE TABLE contents AS SELECT rid, min(content) AS content
         FROM records JOIN seen USING (dataset, record) GROUP BY rid"""
     )
-    connection.register("edges", state.edges_table(weighed.edges))
+    connection.register("edges", weighed.edges)
     keep = {"records": state.records(attributes), "edges": "FROM edges"}
     if weighed.likeness is not None:
         keep["nodes"] = f"SELECT {', '.join(state.node_columns(attributes, learned))} FROM nodes"
