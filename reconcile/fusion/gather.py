@@ -31,6 +31,7 @@ from reconcile.fusion.codes import (
 )
 from reconcile.fusion.likeness import AMOUNTS, TOLERANCE
 from reconcile.fusion.repairs import ignored, read_repairs, reread
+from reconcile.fusion.sets import united
 
 __all__ = ["CLAIM", "TableLike", "as_table", "claims", "gather", "keep"]
 
@@ -60,7 +61,7 @@ def gather(
     """One claim for each entity, attribute and dataset.
 
     Of several records a dataset holds of an entity, the latest that has a value counts, then the
-    smallest record. Only where a steward joined records, each key that a dataset gives the entity
+    smallest record; of an attribute with several values all count together. Only where a steward joined records, each key that a dataset gives the entity
     is a claim: what was two is not to be forgotten. Values that were invalid are missing in the
     fit tables and claim nothing.
     ``gist`` is what values of one entity and attribute that mean the same have in common.
@@ -114,11 +115,13 @@ def _all(tables: list[ir.Table]) -> ir.Table:
 class _Linked:
     """Which records are about which ``entities``: ``links``: ``dataset, record, entity`` (code);
     ``several``: ``dataset, entity`` where a dataset has several records, and whether a steward
-    ``joined`` some; the datasets of which are ``crowded``. ``keys``: the codes of the key items.
+    ``joined`` some; the datasets of which are ``crowded``. ``keys``: the codes of the key items;
+    ``many``: of those with several values.
     """
 
     items: Mapping[str, int]
     keys: tuple[int, ...]
+    many: tuple[int, ...]
     sources: Sources
     entities: ir.Table
     links: ir.Table
@@ -146,7 +149,8 @@ class _Linked:
         crowded = frozenset(found.column("dataset").to_pylist())
         items = item_codes(subject)
         keys = tuple(items[name] for name in subject.keys)
-        return cls(items, keys, sources, entities, ours, several, crowded)
+        many = tuple(items[name] for name in subject.many)
+        return cls(items, keys, many, sources, entities, ours, several, crowded)
 
     def rows(
         self, engine: BaseBackend, fit: ir.Table, dataset: str, items: Mapping[str, str]
@@ -172,12 +176,14 @@ class _Linked:
         several = self.several.filter(self.several.dataset == dataset).select("entity", "joined")
         single = _long(rows.anti_join(several, "entity"), names)
         others = _long(rows.semi_join(several, "entity"), names).inner_join(several, "entity")
+        sets = united(others.filter(others.item.isin(self.many)))
+        others = others.filter(others.item.notin(self.many))
         apart = others.joined & others.item.isin(list(self.keys))
         others = others.mutate(apart=ibis.ifelse(apart, others.value, ""))
         order = [ibis.desc("as_of", nulls_first=False), ibis.asc("record"), ibis.asc("value")]
         window = ibis.window(group_by=["entity", "item", "apart"], order_by=order)
         latest = others.mutate(place=ibis.row_number().over(window)).filter(ibis._.place == 0)
-        return [single.union(latest.select(*single.columns))]
+        return [single.union(latest.select(*single.columns)).union(sets.select(*single.columns))]
 
     def listed(self, attribute: str, dataset: str) -> ir.Table:
         """For every entity, whether a dataset holds it; one that it does not hold is a claim too."""
