@@ -18,6 +18,7 @@ import orjson
 import psycopg
 from sqlalchemy import Connection, func, insert, select, text
 
+from catalog.standards.several import SEPARATOR
 from catalog.subjects import Attribute, Subject
 from core.canonical import encode
 from core.clock import start_of_day
@@ -316,7 +317,8 @@ class Publisher:
                         f"{subject.subject}\t{attribute}\t\\\\x"
                         f"{self._keys.blind_index(kinds[attribute], value).hex()}"
                         f"\t{entity}\t{number}\n"
-                        for attribute, value, entity in rows
+                        for attribute, text, entity in rows
+                        for value in text.split(SEPARATOR)
                     )
                 )
 
