@@ -264,6 +264,18 @@ def made_up(size: int, seeds: int) -> None:
 
 def books(folder: Path) -> None:
     """Prints how every method does on which authors sellers name for a book."""
+    table = book_claims(folder)
+    claims, sellers = sum(map(len, table.values())), {d for of in table.values() for d in of}
+    print(f"books: {claims} claims of {len(sellers)} sellers on {len(table)}")
+    for name in ("golden", "silver"):
+        truth = book_truth(folder, name, table)
+        found = outcome(table, truth, ours)
+        show_table(HEADS, [row(f"{name}, {len(truth)} known", [found])])
+        curve([found])
+
+
+def book_claims(folder: Path) -> Table:
+    """Book → seller → the authors' family names."""
     table: dict[str, dict[str, str]] = {}
     codes: dict[str, str] = {}
     for line in (folder / "book.txt").read_text("utf-8", errors="replace").splitlines():
@@ -272,17 +284,17 @@ def books(folder: Path) -> None:
         if gist:
             dataset = codes.setdefault(seller, f"seller.s{len(codes)}")
             table.setdefault(isbn13(isbn), {}).setdefault(dataset, gist)
-    claims = sum(map(len, table.values()))
-    print(f"books: {claims} claims of {len(codes)} sellers on {len(table)}")
-    for name in ("golden", "silver"):
-        truth = {}
-        lines = (folder / f"book_{name}.txt").read_text("utf-8", errors="replace").splitlines()
-        for isbn, _, names in (line.partition("\t") for line in lines):
-            if names.strip() and isbn13(isbn) in table:
-                truth[isbn13(isbn)] = family_names(names)
-        found = outcome(table, truth, ours)
-        show_table(HEADS, [row(f"{name}, {len(truth)} known", [found])])
-        curve([found])
+    return table
+
+
+def book_truth(folder: Path, name: str, table: Table) -> Answer:
+    """The family names of the authors of those books whose truth is known."""
+    truth = {}
+    lines = (folder / f"book_{name}.txt").read_text("utf-8", errors="replace").splitlines()
+    for isbn, _, names in (line.partition("\t") for line in lines):
+        if names.strip() and isbn13(isbn) in table:
+            truth[isbn13(isbn)] = family_names(names)
+    return truth
 
 
 def city(residents: int, seed: int) -> None:

@@ -17,6 +17,8 @@ from pydantic import Field, ValidationError
 
 from catalog.standards import elements
 from catalog.standards.base import HOUSE_MASKS, REVEAL
+from catalog.standards.several import SUFFIX
+from catalog.standards.spelling import tidy
 from core.canonical import digest
 from core.types import Audience, Level, Model, Sharing
 from core.yamlfile import InvalidFile, InvalidFiles, YamlFile
@@ -45,13 +47,16 @@ class Item(Model):
     chose to be shown of it where a rule says ``default``. ``audience``: as its department says,
     of the item or the table; None leaves it to the sharing attribute. ``leader_rank``: of the
     lowest leaders it is for, 1 being the highest. ``checks``: those that its department lets read
-    it for whoever may run them, whomever else it is closed to.
+    it for whoever may run them, whomever else it is closed to. Of an item with several values in
+    a row the ``element`` is that of sets (``mobile[]``), and ``separator`` tells them apart;
+    None: they are a list in JSON.
     """
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
     column: str
     title: str
     element: str
+    separator: str | None = None
     level: Level
     sharing: Sharing
     audience: Audience | None = None
@@ -199,6 +204,8 @@ def _house_rules(file: YamlFile) -> Iterator[InvalidFile]:
     as_of = custom.get("asOf")
     if as_of is not None and as_of not in names:
         yield file.mistake(["customProperties"], f"asOf names no item of the table: {as_of!r}")
+    elif as_of is not None and _holds_several(columns[names.index(as_of)]):
+        yield file.mistake(["customProperties"], f"asOf names an item of several values: {as_of!r}")
 
 
 def _item_rules(
@@ -218,9 +225,29 @@ def _item_rules(
         yield file.mistake(at, f"unknown element {element!r}; known are: {known}")
     else:
         yield from _mask_rules(file, where, column)
+    if _holds_several(column):
+        yield from _set_rules(file, where, column)
     if column.get("classification") not in (None, *Level.__members__):
         yield file.mistake([*where, "classification"], "a level is one of L1, L2, L3, L4")
     yield from _runnable_rules(file, where, column)
+
+
+def _holds_several(column: Mapping[str, Any]) -> bool:
+    """Whether the column may hold several values in a row."""
+    return column.get("logicalType") == "array" or "separator" in _custom(column)
+
+
+def _set_rules(file: YamlFile, where: Path, column: Mapping[str, Any]) -> Iterator[InvalidFile]:
+    if column.get("primaryKey"):
+        yield file.mistake([*where, "primaryKey"], "a key has one value: it cannot hold several")
+    custom = _custom(column)
+    if custom.get("element") == "flag":
+        at = [*where, *_custom_place(column, "element")]
+        yield file.mistake(at, "a flag is one value: it cannot hold several")
+    separator = custom.get("separator", ",")
+    if not isinstance(separator, str) or not tidy(separator) or any(map(str.isalnum, separator)):
+        at = [*where, *_custom_place(column, "separator")]
+        yield file.mistake(at, "a separator is a text without letters and digits")
 
 
 def _audience_rules(
@@ -322,7 +349,8 @@ def _item(column: Mapping[str, Any], table: Mapping[str, Any]) -> dict[str, Any]
         "name": column["name"],
         "column": _source(column),
         "title": column.get("businessName") or element.title.zh,
-        "element": custom["element"],
+        "element": custom["element"] + SUFFIX * _holds_several(column),
+        "separator": custom.get("separator"),
         "level": Level[level] if level else element.level,
         "sharing": sharing,
         **_audience(custom, table, sharing),

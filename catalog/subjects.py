@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from typing import Any
 
+from pydantic import Field, model_validator
+
+from catalog.standards.several import SUFFIX
 from core.types import Level, Model, Text
 
 
@@ -14,10 +17,12 @@ class Attribute(Model):
     Art. 19), which counts while its value is valid and no older than ``fresh_days``.
     ``half_life_days``: after how many days half of such values have changed; weighs recency.
     ``group``: attributes of one group are taken from one source together.
+    ``many``: an entity may have several values; the ``element`` is then that of sets (``mobile[]``).
     """
 
     title: Text
     element: str
+    many: bool = False
     level: Level = Level.L4
     personal: bool = False
     key: bool = False
@@ -26,6 +31,14 @@ class Attribute(Model):
     fresh_days: int | None = Field(default=None, gt=0)
     half_life_days: int = Field(default=7300, gt=0)
     group: str | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _set(cls, data: Any) -> Any:
+        """What is written is the element of single values."""
+        if isinstance(data, dict) and data.get("many") is True:
+            return {**data, "element": str(data.get("element")).removesuffix(SUFFIX) + SUFFIX}
+        return data
 
 
 class Listing(Model):
@@ -76,6 +89,11 @@ class Subject(Model):
     def keys(self) -> tuple[str, ...]:
         """The attributes that each identify an entity, in order of trust."""
         return tuple(name for name, attribute in self.attributes.items() if attribute.key)
+
+    @property
+    def many(self) -> tuple[str, ...]:
+        """The attributes of which an entity may have several values, sorted."""
+        return tuple(sorted(n for n, a in self.attributes.items() if a.many))
 
     @property
     def lookups(self) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from catalog.contracts import Contract
 from catalog.standards import elements
+from catalog.standards.several import SUFFIX
 from catalog.subjects import Subject
 from hub.checks.definition import Check, chosen_by
 from hub.workspace import Workspace
@@ -71,13 +72,8 @@ def _name_mistakes(name: str) -> Iterator[Mistake]:
 
 def _subject_mistakes(workspace: Workspace, subject: Subject) -> Iterator[Mistake]:
     name = subject.subject
-    for attribute, described in subject.attributes.items():
-        where = ["attributes", attribute]
-        if described.element not in elements():
-            yield "subject", name, [*where, "element"], f"unknown element {described.element!r}"
-        if described.designated is not None and described.designated not in subject.feeds:
-            rule = f"the designated source {described.designated!r} does not feed this subject"
-            yield "subject", name, [*where, "designated"], rule
+    for attribute in subject.attributes:
+        yield from _attribute_mistakes(subject, attribute)
     if subject.region is not None and subject.region not in subject.attributes:
         yield "subject", name, ["region"], f"there is no attribute {subject.region!r}"
     yield from _feed_mistakes(workspace, subject)
@@ -92,6 +88,32 @@ def _subject_mistakes(workspace: Workspace, subject: Subject) -> Iterator[Mistak
             yield "subject", name, ["once"], f"{dataset!r} does not feed this subject"
 
 
+def _attribute_mistakes(subject: Subject, attribute: str) -> Iterator[Mistake]:
+    name, described = subject.subject, subject.attributes[attribute]
+    where = ["attributes", attribute]
+    single = described.element.removesuffix(SUFFIX) if described.many else described.element
+    if single not in list(elements()):
+        yield "subject", name, [*where, "element"], f"unknown element {single!r}"
+    if described.designated is not None and described.designated not in subject.feeds:
+        rule = f"the designated source {described.designated!r} does not feed this subject"
+        yield "subject", name, [*where, "designated"], rule
+    if described.many:
+        yield from _set_mistakes(subject, attribute)
+
+
+def _set_mistakes(subject: Subject, attribute: str) -> Iterator[Mistake]:
+    described, where = subject.attributes[attribute], ["attributes", attribute, "many"]
+    rules = {
+        "a key has one value: it cannot be many": described.key,
+        "a flag has one value: it cannot be many": described.element == "flag" + SUFFIX,
+        "attributes of a group have one value: they cannot be many": described.group is not None,
+        "a record lies in one region: it cannot be many": subject.region == attribute,
+    }
+    for rule, broken in rules.items():
+        if broken:
+            yield "subject", subject.subject, where, rule
+
+
 def _feed_mistakes(workspace: Workspace, subject: Subject) -> Iterator[Mistake]:
     name = subject.subject
     for dataset, items in subject.feeds.items():
@@ -99,13 +121,16 @@ def _feed_mistakes(workspace: Workspace, subject: Subject) -> Iterator[Mistake]:
         if contract is None:
             yield "subject", name, ["feeds", dataset], f"there is no contract {dataset!r}"
             continue
-        known = {item.name for item in contract.items}
+        known = {item.name: item for item in contract.items}
         for attribute, item in items.items():
             where = ["feeds", dataset, attribute]
             if attribute not in subject.attributes:
                 yield "subject", name, where, f"there is no attribute {attribute!r}"
             if item not in known:
                 yield "subject", name, where, f"{dataset} has no item {item!r}"
+            elif known[item].element.endswith(SUFFIX) and attribute not in subject.many:
+                rule = f"{item!r} may hold several values: the attribute must be many"
+                yield "subject", name, where, rule
 
 
 def _check_mistakes(workspace: Workspace, check: Check) -> Iterator[Mistake]:

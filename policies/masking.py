@@ -10,6 +10,7 @@ from typing import Any, NoReturn, final
 from catalog.standards import elements
 from catalog.standards.base import Element
 from catalog.standards.hiding import Value, hide
+from catalog.standards.several import SetOf, each
 from catalog.subjects import Subject
 from core.ciphers import block, mac
 from core.errors import HubError
@@ -168,6 +169,8 @@ class Masker:
 
     def _pseudonym(self, element: Element) -> _Show:
         """Equal values of one element have equal pseudonyms, for one department and purpose."""
+        if isinstance(element, SetOf):
+            return each(self._pseudonym(element.member))
         key, suite = self._keys.derive(f"pseudonym/{self._use}"), self._keys.suite
         kind = element.code.encode() + b"\x00"
 
@@ -178,6 +181,8 @@ class Masker:
 
     def _disguise(self, element: Element) -> _Show:
         """Another value of the same form; of a value that has none, nothing but its length."""
+        if isinstance(element, SetOf):
+            return each(self._disguise(element.member))
         key = self._keys.derive(f"fpe/{self._use}")
         cipher = FormCipher(element, block(self._keys.suite, key))
         return _carefully(element, lambda value: cipher.encrypt(value) or hide(value))

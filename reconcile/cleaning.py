@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 from catalog.contracts import Contract
 from catalog.standards import elements
 from catalog.standards.base import as_text
+from catalog.standards.several import SetOf
 
 Flags = npt.NDArray[np.bool_]
 Numbers = npt.NDArray[np.int64]
@@ -24,7 +25,8 @@ class Column:
     """One item: three string arrays of equal length.
 
     ``original``: the text that came. ``value``: canonical text, null where missing or invalid.
-    ``flaw``: null, or the rule that the original breaks.
+    ``flaw``: null, or the rule that the original breaks; of several values in a row some may
+    break one while the others are the value.
     """
 
     original: pa.StringArray
@@ -58,7 +60,11 @@ def clean(contract: Contract, landed: pa.Table) -> Rows:
     items = {}
     for item in contract.items:
         original = as_text(landed.column(item.name))
-        cleaned = elements()[item.element].clean(original)
+        element = elements()[item.element]
+        if isinstance(element, SetOf):
+            cleaned = element.clean_parts(original, item.separator)
+        else:
+            cleaned = element.clean(original)
         items[item.name] = Column(original, cleaned.values, cleaned.flaws)
     nothing = _nothing(landed.num_rows)
     return Rows(

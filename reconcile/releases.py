@@ -21,6 +21,7 @@ from psycopg.copy import QueuedLibpqWriter
 from psycopg.types.json import Jsonb
 from sqlalchemy import Connection, func, insert, select, text
 
+from catalog.standards.several import SEPARATOR
 from catalog.subjects import Attribute, Subject
 from core.canonical import encode
 from core.clock import start_of_day
@@ -300,9 +301,10 @@ class Publisher:
         """
         with _copying(cursor, "golden_key", _KEY) as copy:
             for rows in _batches(engine, query, {"lookups": subject.lookups}):
-                for attribute, value, entity in rows:
-                    digest = self._keys.blind_index(kinds[attribute], value)
-                    copy.write_row((name, attribute, digest, entity, number))
+                for attribute, text, entity in rows:
+                    for value in text.split(SEPARATOR):
+                        digest = self._keys.blind_index(kinds[attribute], value)
+                        copy.write_row((name, attribute, digest, entity, number))
         return opened
 
 

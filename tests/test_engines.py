@@ -13,6 +13,7 @@ import pyarrow as pa
 import pytest
 from sqlglot.errors import UnsupportedError
 
+from catalog.standards.several import joined
 from catalog.subjects import Subject
 from core.engine import EngineLimits, connect, open_engine, streamed
 from core.lake import Lake
@@ -205,6 +206,9 @@ def facts(chance: random.Random, number: int) -> dict[str, pa.Table]:
                         "born": "1955-03-01" if chance.random() < 0.8 else day(chance),
                         "family": str(n % 5 if chance.random() < 0.9 else 7),
                         "dwelling": f"d{n % 5 if chance.random() < 0.9 else 8}",
+                        "jobs": joined(f"职{n % i}" for i in (3, 4, 7) if chance.random() < 0.7)
+                        or None,
+                        "homes": joined([road, f"{road}{n % 7}室"][: chance.randrange(1, 3)]),
                     }
                 )
     return {register: pa.Table.from_pylist(rows) for register, rows in found.items()}
@@ -222,6 +226,8 @@ def fused_subject() -> Subject:
         "income": {"element": "money"},
         "family": {"group": "home"},
         "dwelling": {"group": "home"},
+        "jobs": {"many": True, "designated": "grid.visits", "fresh_days": 200},
+        "homes": {"many": True, "element": "address"},
         "listed": {"element": "flag"},
     }
     feeds = {register: {n: n for n in attributes if n != "listed"} for register in REGISTERS}
@@ -249,6 +255,7 @@ def value_rulings() -> pa.Table:
         ("e3", "family", "7", 3),
         ("e4", "income", "1004.00", 4),
         ("nobody", "name", "人", 5),
+        ("e6", "jobs", "职0；职1", 6),
     ]
     made = [dict(zip(RULING.names, row, strict=True)) for row in rows]
     return pa.Table.from_pylist(made, RULING)

@@ -123,7 +123,7 @@ class Element(ABC):
         cleaned: list[str | None] = []
         flaws: list[str | None] = []
         for text in texts.filter(rest).to_pylist():
-            value, flaw = self._examine(text)
+            value, flaw = self.examine(text)
             cleaned.append(value)
             flaws.append(flaw)
         nothing = pa.nulls(len(texts), pa.string())
@@ -142,7 +142,10 @@ class Element(ABC):
         absent = pc.is_in(pc.utf8_lower(texts), pa.array(sorted(self.missing), pa.string()))
         return pc.and_not(self.ready(texts), absent)
 
-    def _examine(self, text: str) -> tuple[str | None, str | None]:
+    def examine(self, text: str) -> tuple[str | None, str | None]:
+        """The canonical text of a value as it came, None where it says nothing; and the rule that
+        it breaks, if it does.
+        """
         stripped = text.strip()
         if stripped.casefold() in self.missing:
             return None, None

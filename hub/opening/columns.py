@@ -9,6 +9,7 @@ from enum import StrEnum
 from catalog.contracts import Contract
 from catalog.standards import elements
 from catalog.standards.base import Element
+from catalog.standards.several import SUFFIX
 from catalog.subjects import Opening, Subject
 from core.types import Audience, Level
 from policies.audiences import audience_of, audience_of_item
@@ -129,7 +130,8 @@ def _columns(
 def _column(described: _Described, about_persons: bool, opening: Opening) -> Column:
     role = _role(described, about_persons, opening)
     ladder = _ladder(elements()[described.element], described.chosen)
-    if role is Role.DIRECT:
+    if role is Role.DIRECT or described.element.endswith(SUFFIX):
+        # How like each other sets are is not counted, so that none is shown.
         ladder = (SUPPRESS,)
     elif role is Role.PLAIN:
         ladder = ladder[:1]

@@ -7,18 +7,22 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import (
+    ARRAY,
     ColumnElement,
     Connection,
     LargeBinary,
     Row,
     Select,
+    Text,
     and_,
+    cast,
     func,
     literal,
     or_,
     select,
 )
 
+from catalog.standards.several import SEPARATOR
 from catalog.subjects import Subject
 from core.keys import KeyRing
 from hub.serving.reading import Record
@@ -140,6 +144,9 @@ class Bulk:
         if is_sealed(subject.attributes[attribute]):
             raise ValueError("a sealed attribute that is no lookup cannot be searched by")
         shown: ColumnElement[str] = GoldenRecord.plain[attribute][0].astext
+        if subject.attributes[attribute].many:
+            members = func.string_to_array(shown, SEPARATOR)
+            return members.op("&&")(cast(list(values), ARRAY(Text)))
         return shown.in_(list(values))
 
     def _open(self, subject: Subject, row: Row[Any]) -> Record:

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from catalog.standards.several import SEPARATOR, SUFFIX
 from catalog.subjects import Subject
 from hub.audit.entries import KeyedDigests
 from hub.serving.reading import Record
@@ -38,7 +39,9 @@ def person_kind(subjects: Mapping[str, Subject]) -> str | None:
 
 def numbered(subject: Subject) -> tuple[str, ...]:
     """The attributes of a subject that hold persons' numbers: its own key, owners and the like."""
-    return tuple(n for n, a in subject.attributes.items() if a.element == NUMBER)
+    return tuple(
+        n for n, a in subject.attributes.items() if a.element.removesuffix(SUFFIX) == NUMBER
+    )
 
 
 class Namer:
@@ -62,7 +65,8 @@ class Namer:
 
     def _persons(self, subject: Subject, record: Record) -> list[str]:
         cells = (record.cells.get(name) for name in numbered(subject))
-        values = {cell["value"] for cell in cells if cell is not None} - {None}
+        told = (cell["value"] for cell in cells if cell is not None)
+        values = {value for text in told if text for value in text.split(SEPARATOR)}
         if self._kind is None:
             return []
         return [self._digests.of(self._kind, value) for value in sorted(values)]

@@ -12,6 +12,7 @@ from typing import Any
 
 from psycopg_pool import AsyncConnectionPool
 
+from catalog.standards.several import SEPARATOR
 from catalog.subjects import Subject
 from core.clock import start_of_day
 from core.errors import HubError
@@ -56,6 +57,7 @@ _BY_KEY = (
     " AND k.attribute = %s AND k.digest = ANY(%s) AND {held})"
 )
 _BY_VALUE = " AND g.plain -> %s ->> 0 = ANY(%s)"
+_BY_MEMBER = f" AND string_to_array(g.plain -> %s ->> 0, '{SEPARATOR}') && %s::text[]"
 
 
 class CheckTooLarge(HubError):
@@ -98,7 +100,7 @@ class Reader:
         release: int | None = None,
     ) -> Found:
         """Records within the grant's scopes whose attributes each have one of the given
-        canonical values: those of a release, or of the current one (None).
+        canonical values, or it among others: those of a release, or of the current one (None).
         """
         return await self._read(subject, grant.scopes, where, limit, release)
 
@@ -164,7 +166,8 @@ class Reader:
             return _BY_KEY, [attribute, [self._keys.blind_index(kind, v) for v in values]]
         if is_sealed(subject.attributes[attribute]):
             raise ValueError("a sealed attribute that is no lookup cannot be searched by")
-        return _BY_VALUE, [attribute, list(values)]
+        by = _BY_MEMBER if subject.attributes[attribute].many else _BY_VALUE
+        return by, [attribute, list(values)]
 
     def _open(self, subject: Subject, row: tuple[Any, ...]) -> Record:
         _, entity, region, plain, sealed = row

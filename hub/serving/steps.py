@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 
 from catalog.standards import elements
 from catalog.standards.base import Invalid
+from catalog.standards.several import SEPARATOR
 from catalog.subjects import Subject
 from core.canonical import digest, encode
 from core.clock import Clock
@@ -218,7 +219,7 @@ class Steps:
 
 
 def clean(subject: Subject, where: Mapping[str, str]) -> dict[str, list[str]]:
-    """Values to search by or to compare, in canonical form.
+    """Values to search by or to compare, in canonical form: one, or the members of a set.
 
     Raises:
         ValueInvalid: one breaks a rule of its element.
@@ -227,7 +228,7 @@ def clean(subject: Subject, where: Mapping[str, str]) -> dict[str, list[str]]:
     for attribute, value in where.items():
         element = elements()[subject.attributes[attribute].element]
         try:
-            cleaned[attribute] = [element.clean_one(value.strip())]
+            cleaned[attribute] = element.clean_one(value.strip()).split(SEPARATOR)
         except Invalid as error:
             # The cause is cut off: its words may hold the value.
             raise ValueInvalid(item=attribute, rule=error.rule) from None
@@ -245,10 +246,11 @@ def asked_by(
         if subject is None or attribute not in subject.attributes:
             continue
         try:
-            ((canonical,),) = clean(subject, {attribute: value}).values()
+            cleaned = clean(subject, {attribute: value})
         except ValueInvalid:
             continue
-        found.append(digests.of(f"{subject.subject}/{attribute}", canonical))
+        kind = f"{subject.subject}/{attribute}"
+        found += [digests.of(kind, canonical) for canonical in cleaned[attribute]]
     return tuple(found)
 
 

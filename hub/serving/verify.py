@@ -9,6 +9,8 @@ from enum import StrEnum
 from typing import Any
 
 from catalog.standards import elements
+from catalog.standards.hiding import Value
+from catalog.standards.several import SEPARATOR, SUFFIX, joined
 from catalog.subjects import Subject
 from core.errors import HubError
 from core.types import Status
@@ -51,7 +53,8 @@ class Verifier:
         """A finding per claim about the one record that ``request.where`` names.
 
         Values are compared as the mask of the rule shows them: under ``reveal`` by what their
-        element takes to mean the same, under ``year`` by the year alone, and so on.
+        element takes to mean the same, under ``year`` by the year alone, and so on. Of a set, it
+        is so if all that is claimed is among its members.
 
         Raises:
             Forbidden, SubjectUnknown: the policy refuses.
@@ -67,7 +70,7 @@ class Verifier:
         grant = await self._steps.confine(note, grant, described, request)
         where = await self._steps.clean(note, described, request.where)
         claims = await self._steps.clean(note, described, request.claims)
-        said = {name: value for name, (value,) in claims.items()}
+        said = {name: joined(values) for name, values in claims.items()}
         note = await self._steps.spend(note.of_grant(grant))
         try:
             found = await self._ground.reader.find(grant, described, where, 2)
@@ -101,14 +104,21 @@ class Verifier:
         return findings
 
 
+def _is_in(element: str, said: Value | None, held: Value) -> bool:
+    """Whether a value is that one; of sets, whether all members are among those."""
+    if not element.endswith(SUFFIX):
+        return said == held
+    return set(str(said).split(SEPARATOR)) <= set(str(held).split(SEPARATOR))
+
+
 def _finding(element: str, held: MaskedCell, said: MaskedCell) -> Finding:
     """What a masked value says to a claim under the same mask."""
     if held.mask == SUPPRESS or held.value is None:
         return Finding.UNKNOWN
     if held.status == Status.IN_DISPUTE:
         return Finding.IN_DISPUTE
-    same = held.value == said.value
+    same = _is_in(element, said.value, held.value)
     if not same and held.mask == REVEAL and isinstance(held.value, str):
         gist = elements()[element].gist
-        same = gist(held.value) == gist(str(said.value))
+        same = _is_in(element, gist(str(said.value)), gist(held.value))
     return Finding.YES if same else Finding.NO

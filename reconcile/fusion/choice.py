@@ -231,7 +231,7 @@ def _calibrate(camps: Camps, votes: Votes, truth: Floats) -> tuple[Floats, Float
     for attribute in range(camps.attributes):
         of = camps.item_attribute == attribute
         if of.any():
-            shift[attribute], slope[attribute] = _fit(raw[of], right[of], camps.count[of])
+            shift[attribute], slope[attribute] = fit(raw[of], right[of], camps.count[of])
     return shift, slope
 
 
@@ -246,7 +246,7 @@ def _log_odds_of_best(camps: Camps, votes: Votes, score: Floats) -> Floats:
     return np.asarray(np.clip(-np.log(odds + unclaimed * np.exp(-best) + 1e-300), -LOGIT, LOGIT))
 
 
-def _fit(raw: Floats, right: Floats, count: Floats) -> tuple[float, float]:
+def fit(raw: Floats, right: Floats, count: Floats) -> tuple[float, float]:
     """Logistic regression, drawn to the identity."""
     line = np.array([0.0, 1.0])
     design = np.stack([np.ones_like(raw), raw])

@@ -18,6 +18,7 @@ from reconcile.fusion.choice import LEAST_VOTE
 from reconcile.fusion.codes import keep
 from reconcile.fusion.ground import KEY, Ground
 from reconcile.fusion.likeness import AMOUNTS
+from reconcile.fusion.sets import beside_sets, learn_sets
 from reconcile.fusion.trust import Trust, learn
 
 UNIT = 1_000_000  # votes are summed as whole millionths of a nat, so that no order matters
@@ -32,7 +33,9 @@ WORD = 62  # sources of an attribute that one whole number tells apart
 def believe(engine: BaseBackend, ground: Ground, today: date) -> list[Trust]:
     """The trust in each of the ``sources`` of ``ground``, in their order."""
     ground = replace(ground, sample=keep(engine, ground.sample))
-    trust = learn(_patterns(engine, ground), ground.sources, _rivals(engine, ground))
+    single = beside_sets(ground) if ground.subject.many else ground
+    trust = learn(_patterns(engine, single), ground.sources, _rivals(engine, single))
+    trust = learn_sets(engine, ground, trust)
     halves = half_lives(engine, ground)
     without = undated(engine, ground, halves, today)
     return [

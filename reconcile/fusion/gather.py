@@ -46,9 +46,9 @@ def gather(
     """One claim for each entity, attribute and dataset.
 
     Of several records a dataset holds of an entity, the latest that has a value counts, then the
-    smallest record. Only where a steward joined records, each key that a dataset gives the entity
-    is a claim: what was two is not to be forgotten. Values that were invalid are missing in the
-    fit tables and claim nothing.
+    smallest record; of an attribute with several values all count together. Only where a steward
+    joined records, each key that a dataset gives the entity is a claim: what was two is not to be
+    forgotten. Values that were invalid are missing in the fit tables and claim nothing.
     ``gist`` is what values of one entity and attribute that mean the same have in common.
     Where the subject has a listing, each of its datasets also claims whether it holds an entity.
 

@@ -23,6 +23,7 @@ from reconcile.fusion.codes import (
     ordinal,
 )
 from reconcile.fusion.repairs import Repairs, ignored, read_repairs
+from reconcile.fusion.sets import united
 
 SAID = ("entity", "item", "source", "value", "day", "record", "as_of")
 
@@ -104,6 +105,9 @@ class Records:
         single = _long(rows.anti_join(several, "entity"), list(names))
         others = _long(rows.semi_join(several, "entity"), list(names))
         others = others.inner_join(several, "entity")
+        many = [codes[name] for name in self.feeds.subject.many]
+        sets = united(others.filter(others.item.isin(many)))
+        others = others.filter(others.item.notin(many))
         keys = [codes[name] for name in self.feeds.subject.keys]
         others = others.mutate(
             apart=ibis.ifelse(others.joined & others.item.isin(keys), others.value, "")
@@ -111,7 +115,8 @@ class Records:
         order = [ibis.desc("as_of", nulls_first=False), ibis.asc("record"), ibis.asc("value")]
         window = ibis.window(group_by=["entity", "item", "apart"], order_by=order)
         latest = others.mutate(place=ibis.row_number().over(window)).filter(ibis._.place == 0)
-        return [single.union(latest.select(*single.columns))]
+        columns = single.columns
+        return [single.union(latest.select(*columns)).union(sets.select(*columns))]
 
     def say_listed(self) -> list[ir.Table]:
         """For every entity, whether a dataset lists it; that it does not is a claim too."""

@@ -111,11 +111,12 @@ def sign(decided: ir.Table, ground: Ground, trust: Sequence[Trust], today: date)
 
 
 def _attribute_table(ground: Ground, trust: Sequence[Trust]) -> pa.Table:
-    known = {t.attribute: t for t in trust}
+    known, many = {t.attribute: t for t in trust}, ground.subject.many
     rows = [
         {
             "item": item,
-            "rivals": known[name].rivals if name in known else 1.0,
+            # Of sets the odds count all rivals already.
+            "rivals": 0.0 if name in many else known[name].rivals if name in known else 1.0,
             "shift": known[name].shift if name in known else 0.0,
             "slope": known[name].slope if name in known else 1.0,
             "decay": -log(2) / (known[name].half_life_days or inf) if name in known else 0.0,
@@ -182,6 +183,8 @@ def _why(
         return Status.EVIDENCE, {"code": "fusion_single", **named}
     if flags & DISPUTED:
         return Status.IN_DISPUTE, {"code": "fusion_in_dispute", **votes}
+    if attribute.many:
+        return Status.EVIDENCE, {"code": "fusion_members", **votes}
     return Status.EVIDENCE, _evidence(attribute, flags, named | votes)
 
 

@@ -29,6 +29,10 @@ class Trust:
     typically falls on; ``shift`` and ``slope``: how the log-odds of a decision are corrected;
     ``half_life_days``: after how many days half of its values have changed; ``undated``: the
     recency of a claim without a date.
+
+    Where an entity may have several values, ``reliability`` is how much of what the source lists
+    is right, ``sensitivity`` how often it lists a true member, ``false_rate`` how often one of
+    the wrong values that it could list, ``rivals`` how many of these there are for a true one.
     """
 
     attribute: str
@@ -43,6 +47,8 @@ class Trust:
     slope: float = 1.0
     half_life_days: float | None = None
     undated: float = 1.0
+    sensitivity: float | None = None
+    false_rate: float | None = None
 
     @property
     def current(self) -> float:
@@ -100,7 +106,8 @@ def recall(known: pa.Table, sources: Sequence[tuple[str, str]]) -> list[Trust]:
     """The trust in ``sources``, in their order, as an earlier :func:`report` has it. A source
     that was not there then counts like any nothing is known of.
     """
-    rows = [Trust(**row) for row in known.select(_SCHEMA.names).to_pylist()]
+    names = [name for name in _SCHEMA.names if name in known.column_names]
+    rows = [Trust(**row) for row in known.select(names).to_pylist()]
     trust = {(row.attribute, row.dataset): row for row in rows}
     of_attribute = {row.attribute: row for row in rows}
     return [
@@ -120,4 +127,6 @@ def _stranger(attribute: str, dataset: str, known: Mapping[str, Trust]) -> Trust
         own=1.0,
         family=None,
         copies_from=None,
+        sensitivity=None,
+        false_rate=None,
     )

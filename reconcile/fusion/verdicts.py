@@ -13,6 +13,8 @@ from ibis.backends import BaseBackend
 from reconcile.fusion.codes import keep
 from reconcile.fusion.evidence import UNIT, bits, families, weigh
 from reconcile.fusion.ground import KEY, Ground
+from reconcile.fusion.kept import choose
+from reconcile.fusion.sets import set_items
 from reconcile.fusion.telling import Teller, group_table, list_claims, sign
 from reconcile.fusion.trust import Trust
 
@@ -55,7 +57,9 @@ def decide(
     groups = group_table(ground)
     grouped = groups.column("item").to_pylist()
     all_claims = ground.claims
-    single = all_claims.filter(all_claims.item.notin(grouped)) if grouped else all_claims
+    many = set_items(ground)
+    apart = [*grouped, *many]
+    single = all_claims.filter(all_claims.item.notin(apart)) if apart else all_claims
     single = _beside(single, ground.rulings)
     items = keep(engine, plan.items(weighed(single)))
     contested = keep(engine, weighed(single.semi_join(items.filter(~items.agreed), KEY)))
@@ -68,6 +72,11 @@ def decide(
         from_one = plan.from_one_source(together, ibis.memtable(groups))
         chosen.append(_beside(from_one, ground.rulings))
         others.append(_beside(together, ground.rulings))
+    if many:
+        lists = _beside(all_claims.filter(all_claims.item.isin(many)), ground.rulings)
+        lists = keep(engine, weighed(lists))
+        chosen.append(choose(engine, ground, trust, lists))
+        others.append(lists)
     if ground.rulings is not None:
         ruled = keep(engine, weighed(all_claims.semi_join(ground.rulings, KEY)))
         chosen.append(plan.ruled(ruled))

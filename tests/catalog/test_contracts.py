@@ -118,6 +118,14 @@ def test_a_department_chooses_masks(tmp_path: Path) -> None:
     assert [item.mask for item in contract.items] == [None, "keep:1:0", None]
 
 
+def test_an_item_may_hold_several_values(tmp_path: Path) -> None:
+    more = "value: person_name}\n          - {property: separator, value: ;}"
+    assert read(tmp_path, changed("value: person_name}", more)).item("name").separator == ";"
+    array = changed("businessName: 姓名\n        logicalType: string", "logicalType: array")
+    name = read(tmp_path, array).item("name")
+    assert (name.element, name.separator, name.title) == ("person_name[]", None, "姓名")
+
+
 def test_what_an_item_leaves_out_comes_from_its_element_and_its_table(tmp_path: Path) -> None:
     contract = read(tmp_path, changed("        classification: L4\n", ""))
     assert contract.item("resident_id").level is Level.L4
@@ -162,6 +170,29 @@ BROKEN: dict[str, tuple[str, str, int, str, str]] = {
     "an unknown element": (
         "value: person_name", "value: shoe_size", 33, "schema.0.properties.1.customProperties",
         "'shoe_size'; known are",
+    ),
+    "a separator that is a letter": (
+        "value: person_name}", "value: person_name}\n          - {property: separator, value: x}",
+        35, "schema.0.properties.1.customProperties.1", "without letters",
+    ),
+    "a separator that is nothing": (
+        "value: person_name}", "value: person_name}\n          - {property: separator, value: ''}",
+        35, "schema.0.properties.1.customProperties.1", "without letters",
+    ),
+    "a key of several values": (
+        "value: resident_id}", "value: resident_id}\n          - {property: separator, value: ;}",
+        24, "schema.0.properties.0.primaryKey", "a key has one value",
+    ),
+    "a flag of several values": (
+        ("logicalType: string\n        physicalType: text\n        required: true\n"
+        "        customProperties:\n          - {property: element, value: person_name}"),
+        ("logicalType: array\n        physicalType: text\n        required: true\n"
+        "        customProperties:\n          - {property: element, value: flag}"),
+        34, "schema.0.properties.1.customProperties.0", "a flag is one value",
+    ),
+    "asOf of several values": (
+        "value: date}", "value: date}\n          - {property: separator, value: ;}",
+        8, "customProperties", "several values: 'updated'",
     ),
     "a mask the element does not have": (
         "value: person_name}", "value: person_name}\n          - {property: mask, value: keep:1}",

@@ -44,6 +44,15 @@ def test_changes_and_retirements_are_told(place: Place) -> None:
         ("sources/phones.users.yaml", "phones.jsonl", "../phones.jsonl", "relative"),
         ("subjects/resident.yaml", "sex: sex", "sex: gender", "no item"),
         ("subjects/resident.yaml", "region: grid", "region: street", "no attribute"),
+        ("subjects/resident.yaml", "key: true", "many: true\n    key: true", "a key has one value"),
+        ("subjects/resident.yaml", "element: sex", "many: true\n    element: flag", "flag has one"),
+        (
+            "subjects/resident.yaml",
+            "element: region_code",
+            "many: true\n    element: region_code",
+            "one region",
+        ),
+        ("subjects/resident.yaml", "element: sex", "element: sex[]", "unknown element"),
         ("regions.yaml", "parent: '440605'", "parent: '440606'", "not described"),
         ("departments.yaml", "id: phones", "id: police", "twice"),
         ("policies/rules.csv", "visit, own_region, partial", "tour, own_region, partial", "tour"),
@@ -91,6 +100,21 @@ def test_no_subject_is_called_like_an_object_of_the_policy(place: Place, name: s
     (line,) = [n for n, text in enumerate(made.read_text("utf-8").splitlines(), 1)
                if text.startswith("subject:")]  # fmt: skip
     assert f"subjects/{name}.yaml, line {line}, subject: '{name}' is what rules" in refused.stderr
+
+
+def test_what_holds_several_values_feeds_an_attribute_that_is_many(place: Place) -> None:
+    contract = place.workspace / "contracts/phones.users.odcs.yaml"
+    text = contract.read_text("utf-8")
+    several = "value: mobile\n    - property: separator\n      value: /"
+    contract.write_text(text.replace("value: mobile", several, 1), "utf-8")
+    done = place.command("apply", str(place.workspace))
+    assert re.search(r"resident.yaml, line \d+, feeds.phones.users.mobile: .* many", done.stderr)
+    subject = place.workspace / "subjects/resident.yaml"
+    described = subject.read_text("utf-8")
+    assert described.count("    element: mobile\n") == 1
+    many = described.replace("    element: mobile\n", "    element: mobile\n    many: true\n")
+    subject.write_text(many, "utf-8")
+    assert "Traceback" not in place.succeed("apply", str(place.workspace))
 
 
 def test_all_mistakes_are_told_at_once(place: Place) -> None:

@@ -7,6 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
+from catalog.standards.several import joined
 from reconcile.fusion import Fused, fuse
 from tests.reconcile.fusing import TODAY, Claim, conflicts, engine, fused, golden, subject, table
 
@@ -17,6 +18,7 @@ ABOUT = subject(
         "y": {},
         "g": {"group": "home"},
         "h": {"group": "home"},
+        "s": {"many": True},
     }
 )
 RIGHT = (0.95, 0.85, 0.7, 0.6)
@@ -37,19 +39,33 @@ def made(seed: int, entities: int, attributes: str = "xygh") -> list[Claim]:
     return rows
 
 
+def sets(seed: int, entities: int) -> list[Claim]:
+    """Lists of up to four members, some of them wrong, some copied."""
+    chance = np.random.default_rng(seed)
+    rows: list[Claim] = []
+    for entity in range(entities):
+        for source, right in enumerate(RIGHT):
+            listed = {f"v{entity % 6}"} | {f"v{i}" for i in range(3) if chance.random() < right}
+            listed |= {f"w{i}" for i in range(2) if chance.random() > right}
+            if chance.random() < 0.8:
+                day = f"20{int(chance.integers(18, 26))}-03-15"
+                rows.append((f"E{entity}", "s", f"s{source}.t", joined(listed), day))
+    return rows
+
+
 RULINGS = pa.table(
     {
-        "entity": ["E3", "E5", "E7"],
-        "attribute": ["y", "g", "x"],
-        "value": ["v9", "v5", "v0"],
-        "number": [1, 2, 3],
+        "entity": ["E3", "E5", "E7", "E3", "E9"],
+        "attribute": ["y", "g", "x", "s", "s"],
+        "value": ["v9", "v5", "v0", "v0；v9", "v3"],
+        "number": [1, 2, 3, 4, 5],
     }
 )
 
 
 @pytest.fixture(scope="module")
 def whole() -> tuple[pa.Table, Fused]:
-    claims = table(made(1, 300))
+    claims = table([*made(1, 300), *sets(2, 300)])
     return claims, fuse(ENGINE, ABOUT, claims, TODAY, RULINGS)
 
 
@@ -75,6 +91,16 @@ def test_a_new_source_counts_like_one_that_nothing_is_known_of(
     result = fuse(ENGINE, ABOUT, table(rows), TODAY, sources=whole[1].sources)
     trust = {row["dataset"]: row["reliability"] for row in result.sources.to_pylist()}
     assert (trust["new.t"], trust["s0.t"] > 0.85) == (0.8, True)
+
+
+def test_a_new_source_of_sets_counts_like_one_that_nothing_is_known_of(
+    whole: tuple[pa.Table, Fused],
+) -> None:
+    rows: list[Claim] = [("E1", "s", "new.t", "v1；v2", None), ("E1", "s", "s0.t", "v1", None)]
+    result = fuse(ENGINE, ABOUT, table(rows), TODAY, sources=whole[1].sources)
+    (new,) = (row for row in result.sources.to_pylist() if row["dataset"] == "new.t")
+    assert (new["reliability"], new["sensitivity"], new["family"]) == (0.8, None, None)
+    assert golden(result)["E1", "s"]["value"].startswith("v1")
 
 
 @pytest.mark.parametrize("seed", [1, 2])

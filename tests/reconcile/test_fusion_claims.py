@@ -71,6 +71,39 @@ def test_of_several_records_the_latest_with_a_value_counts_then_the_smallest() -
     assert found["E1", "employer", "tax.people"]["record"] == "t1"
 
 
+def test_of_sets_all_records_of_a_dataset_count_together() -> None:
+    about = subject(
+        {"phones": {"many": True}, "homes": {"many": True, "element": "address"}, "name": {}},
+        {
+            "tax.people": {"phones": "phones", "homes": "homes", "name": "name"},
+            "police.people": {"homes": "home"},
+        },
+    )
+    rows = fit(
+        {"_record": "t1", "_as_of": "2024-01-01", "phones": "1；3", "homes": None, "name": "旧"},
+        {
+            "_record": "t2",
+            "_as_of": "2025-01-01",
+            "phones": "2；3",
+            "homes": "人民路1号",
+            "name": "新",
+        },
+        {"_record": "t3", "_as_of": None, "phones": None, "homes": "解放路2号", "name": None},
+    )
+    other = fit({"_record": "p1", "_as_of": None, "home": "城北区人民路1号"})
+    found = gathered(
+        about,
+        {"tax.people": rows, "police.people": other},
+        links(*(("tax.people", f"t{i}", "E1") for i in (1, 2, 3)), ("police.people", "p1", "E1")),
+    )
+    phones = found["E1", "phones", "tax.people"]
+    assert (phones["value"], phones["record"], phones["as_of"]) == ("1；2；3", "t1", "2025-01-01")
+    homes = found["E1", "homes", "tax.people"]
+    assert (homes["value"], homes["gist"]) == ("人民路1号；解放路2号", "人民路1；解放路2")
+    assert found["E1", "homes", "police.people"]["gist"] == "人民路1"
+    assert found["E1", "name", "tax.people"]["value"] == "新"
+
+
 NUMBERED = subject(
     {
         "number": {"element": "identifier", "key": True, "designated": "police.people"},

@@ -122,6 +122,26 @@ def test_all_reasons_are_listed_in_order_of_items() -> None:
     }
 
 
+def test_of_several_values_a_broken_one_is_flagged_and_the_others_stand() -> None:
+    asked = contract(
+        item("row_key", "identifier", key=True),
+        item("phones", "mobile[]", separator=";"),
+        item("names", "person_name[]", required=True),
+    )
+    gated = through(
+        asked,
+        ["1", "13900000002; +86 138 0000 0001", '["王建国"]'],
+        ["2", "13900000002；139", '["李秀英", "王建国"]'],
+        ["3", "139", "[]"],
+    )
+    assert gated.fit.column("phones").to_pylist() == ["13800000001；13900000002", "13900000002"]
+    assert gated.fit.column("names").to_pylist() == ["王建国", "李秀英；王建国"]
+    flaws = [flaw and json.loads(flaw) for flaw in gated.fit.column("_flaws").to_pylist()]
+    assert flaws == [None, {"phones": "flaw_length"}]
+    assert reasons(gated) == {3: ["names.missing"]}
+    assert gated.scores["phones"]["validity"] == 1 / 3
+
+
 def test_a_flaw_sets_an_optional_value_aside_and_keeps_the_row() -> None:
     gated = through(
         PEOPLE,

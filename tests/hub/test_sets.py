@@ -1,0 +1,158 @@
+"""Sets from the workspace to every way out: people with several mobile numbers."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import Any
+
+import httpx
+import pytest
+import yaml
+
+from hub.app import Hub, open_hub
+from hub.identity import Caller, Tokens
+from tests.hub.conftest import Place, new_place, serving
+from tests.hub.village import PEOPLE
+
+NUMBERS = {
+    PEOPLE[0][0]: ("13800000001、13900000001", ["13800000001"]),
+    PEOPLE[1][0]: ("13800000002、1234", ["13800000002"]),
+    PEOPLE[2][0]: ("", ["13800000003", "13800000003"]),
+}
+RULES = (
+    "worker, lookup, resident/mobile, visit, own_region, reveal, allow",
+    "worker, verify, resident/mobile, visit, own_region, partial, allow",
+    "auditor, verify, resident/mobile, visit, all, reveal, allow",
+    "auditor, query, resident/mobile, visit, all, pseudonym, allow",
+)
+
+Ask = Callable[..., Any]
+
+
+def several(place: Place) -> None:
+    """Lets people have several numbers: the police writes them in one text, the phones in a list."""
+    folder = place.workspace
+    changed(folder / "contracts/phones.users.odcs.yaml", "mobile", {"logicalType": "array"})
+    contract = folder / "contracts/police.people.odcs.yaml"
+    document = yaml.safe_load(contract.read_text("utf-8"))
+    custom = [{"property": "element", "value": "mobile"}, {"property": "separator", "value": "、"}]
+    phones = {"name": "phones", "logicalType": "string", "customProperties": custom}
+    document["schema"][0]["properties"].append(phones)
+    contract.write_text(yaml.safe_dump(document, allow_unicode=True), "utf-8")
+    subject = folder / "subjects/resident.yaml"
+    described = yaml.safe_load(subject.read_text("utf-8"))
+    described["attributes"]["mobile"] |= {
+        "many": True,
+        "lookup": True,
+        "designated": "police.people",
+    }
+    described["feeds"]["police.people"]["mobile"] = "phones"
+    subject.write_text(yaml.safe_dump(described, allow_unicode=True, sort_keys=False), "utf-8")
+    rules = folder / "policies/rules.csv"
+    rules.write_text(rules.read_text("utf-8") + "\n".join(RULES) + "\n", "utf-8")
+    hold(folder / "data")
+
+
+def changed(file: Any, item: str, more: dict[str, Any]) -> None:
+    document = yaml.safe_load(file.read_text("utf-8"))
+    for column in document["schema"][0]["properties"]:
+        if column["name"] == item:
+            column.update(more)
+    file.write_text(yaml.safe_dump(document, allow_unicode=True), "utf-8")
+
+
+def hold(data: Any) -> None:
+    """Puts the numbers into what the departments hold."""
+    with (data / "people.csv").open(encoding="utf-8", newline="") as lines:
+        head, *rows = csv.reader(lines)
+    with (data / "people.csv").open("w", encoding="utf-8", newline="") as out:
+        told = [[*row, NUMBERS.get(row[0], ("",))[0]] for row in rows]
+        csv.writer(out).writerows([[*head, "phones"], *told])
+    lines_ = (data / "phones.jsonl").read_text("utf-8").splitlines()
+    people = [json.loads(line) for line in lines_ if line.endswith("}")]
+    texts = [json.dumps(row | {"mobile": NUMBERS[row["id"]][1]}) for row in people]
+    (data / "phones.jsonl").write_text("\n".join(texts) + "\n", "utf-8")
+
+
+@pytest.fixture(scope="module")
+def hub(server_url: str, tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Iterator[Hub]:
+    folder = tmp_path_factory.mktemp("sets")
+    with new_place(server_url, folder, f"sets_{worker_id}") as made:
+        several(made)
+        made.succeed("apply", str(made.workspace))
+        made.succeed("run", "--as-of", "2026-06-30")
+        with open_hub(made.settings) as opened:
+            yield opened
+
+
+@pytest.fixture(scope="module")
+def ask(hub: Hub) -> Iterator[Ask]:
+    tokens = Tokens(hub.keys, hub.clock)
+    with serving(hub) as address, httpx.Client(base_url=address, timeout=30) as client:
+
+        def ask(way: str, caller: str, where: dict[str, str], **more: Any) -> httpx.Response:
+            token = tokens.issue(Caller(caller, None), timedelta(minutes=5))
+            body = {"purpose": "visit", "case": "C-1", "where": where, **more}
+            headers = {"Authorization": f"Bearer {token}"}
+            return client.post(f"/v1/subjects/resident/{way}", json=body, headers=headers)
+
+        yield ask
+
+
+def shown(answer: httpx.Response, item: str = "mobile") -> list[Any]:
+    assert answer.status_code == 200, answer.text
+    return [row[item] for row in answer.json()["rows"]]
+
+
+def test_every_member_is_masked(ask: Ask) -> None:
+    (cell,) = shown(ask("query", "worker-1", {"resident_id": PEOPLE[0][0]}))
+    assert (cell["value"], cell["status"]) == ("138****0001；139****0001", "designated")
+    (cell,) = shown(ask("query", "worker-1", {"resident_id": PEOPLE[1][0]}))
+    assert (cell["value"], cell["status"]) == ("138****0002", "agreed")
+
+
+def test_equal_members_have_equal_pseudonyms(ask: Ask) -> None:
+    (both,) = shown(ask("query", "auditor-1", {"resident_id": PEOPLE[0][0]}))
+    pseudonyms = both["value"].split("；")
+    assert len(set(pseudonyms)) == 2
+    assert all(len(name) == 32 for name in pseudonyms)
+
+
+@pytest.mark.parametrize("number", ["13800000001", "139 0000 0001", "13900000001；13900000009"])
+def test_a_record_is_found_by_any_member(ask: Ask, number: str) -> None:
+    answer = ask("query", "worker-1", {"mobile": number}, items=["name"])
+    assert [cell["value"] for cell in shown(answer, "name")] == ["王建国"]
+
+
+def test_a_number_nobody_has_finds_nothing(ask: Ask) -> None:
+    assert shown(ask("query", "worker-1", {"mobile": "13700000001"}, items=["name"]), "name") == []
+    assert ask("query", "worker-1", {"mobile": "1234"}, items=["name"]).status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("caller", "claim", "finding"),
+    [
+        ("auditor-1", "13900000001", "yes"),
+        ("auditor-1", "13900000001；13800000001", "yes"),
+        ("auditor-1", "13900000002", "no"),
+        ("auditor-1", "13900000001；13900000002", "no"),
+        ("worker-1", "13955550001", "yes"),  # as far as the mask shows
+        ("worker-1", "13955550002", "no"),
+    ],
+)
+def test_a_claim_is_so_if_its_members_are_in_the_set(
+    ask: Ask, caller: str, claim: str, finding: str
+) -> None:
+    answer = ask("verify", caller, {"resident_id": PEOPLE[0][0]}, claims={"mobile": claim})
+    assert answer.json()["findings"] == {"mobile": finding}
+
+
+def test_files_show_the_joined_text(ask: Ask) -> None:
+    answer = ask("exchange", "worker-1", {"household_id": "H1"}, format="csv")
+    assert answer.status_code == 200, answer.text
+    assert "138****0001；139****0001" in answer.content.decode("utf-8-sig")
+    found = ask("exchange", "worker-1", {"mobile": "13900000001"}, format="jsonl", items=["name"])
+    assert [json.loads(line)["name"] for line in found.text.splitlines()] == ["王建国"]
