@@ -28,8 +28,7 @@ from policies.decide import Ask, Policy
 from policies.models import Action, CaseNumber, Reach
 from policies.sights import Sight, names, sights
 
-REPLAYED = frozenset({Action.LOOKUP, Action.VERIFY, Action.QUERY, Action.EXCHANGE, Action.CHECK})
-
+_REPLAYED = frozenset({Action.LOOKUP, Action.VERIFY, Action.QUERY, Action.EXCHANGE, Action.CHECK})
 _PAGE = 1000
 _SOMEBODY = frozenset({"-"})
 
@@ -228,7 +227,7 @@ def _request(recorded: Recorded) -> _Request | None:
     """An entry as a request; None for what is no request for data."""
     entry = recorded.entry
     who, what, why = entry["who"], entry["what"], entry["why"]
-    if what["action"] not in REPLAYED or why["purpose"] is None:
+    if what["action"] not in _REPLAYED or why["purpose"] is None:
         return None
     granted = entry["decision"]["granted"]
     return _Request(
