@@ -43,6 +43,9 @@ _GOLDEN = """
 """
 _COLUMNS = "entity, attribute, value, status, dataset, as_of, confidence"
 _FETCH_ROWS = 20_000
+_SIZE = text("SELECT reltuples FROM pg_class WHERE oid = 'golden_record'::regclass")
+_STALE = 20
+"""Statistics are fresh until a release changed one in so many records."""
 
 
 class ReleaseMissing(HubError):
@@ -167,6 +170,7 @@ class Publisher:
         self._keys = keys
         self._limits = limits
         self._sealer: Sealer
+        self._written = 0
 
     def begin(self, connection: Connection) -> int:
         """The number of the next release. Releases are published one at a time: a second
@@ -190,8 +194,11 @@ class Publisher:
                 signature=self._keys.sign(encode(manifest)),
             )
         )
-        # Without fresh statistics the first queries after a large release read whole indexes.
-        connection.execute(text("ANALYZE golden_record, golden_key, release"))
+        # Without fresh statistics the first queries after a large release read whole indexes;
+        # small ones add up until the database sees to it by itself.
+        size = connection.execute(_SIZE).scalar_one()
+        if _STALE * self._written >= size:
+            connection.execute(text("ANALYZE golden_record, golden_key, release"))
 
     def publish(self, connection: Connection, number: int, candidate: Candidate) -> Outcome:
         """Applies the difference of one subject to the golden tables. The caller has begun."""
@@ -203,9 +210,11 @@ class Publisher:
             self._compare(engine, candidate)
             driver = connection.connection.driver_connection
             assert isinstance(driver, psycopg.Connection)
-            return self._apply(driver, engine, number, candidate.subject)
+            outcome = self._apply(driver, engine, number, candidate.subject)
         finally:
             engine.close()
+        self._written += outcome.opened + outcome.changed + outcome.closed
+        return outcome
 
     def _compare(self, engine: duckdb.DuckDBPyConnection, candidate: Candidate) -> None:
         # Tables of its own: over Arrow streams the engine does not know how many rows it meets.

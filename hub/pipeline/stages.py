@@ -28,6 +28,7 @@ from hub.quality.gating import Ground, gated
 from hub.workspace import Workspace
 from reconcile import conflicts, fusion, linkage
 from reconcile.rulings import RULINGS, resolved
+from reconcile.scores import agreement
 
 __all__ = ["DatasetState", "Stages", "SubjectState"]
 
@@ -168,16 +169,18 @@ class Stages:
         said = fusion.gather(engine, task.subject, tables, links, self._repairs(task))
         claims = self._write_plan(engine, f"claims/{task.name}", said.text(task.subject))
         fused = fusion.fuse(engine, task.subject, said, task.as_of, ruled)
+        golden = self._write_plan(engine, f"golden/{task.name}", fused.golden)
         return self._state(
             task,
             linked,
             claims=claims,
-            golden=self._write_plan(engine, f"golden/{task.name}", fused.golden),
+            golden=golden,
             conflicts=self._write_plan(
                 engine, f"conflicts/{task.name}", self._carried(engine, task, fused.conflicts)
             ),
             sources=self._write(f"sources/{task.name}", fused.sources),
             learned=task.as_of,
+            agreed=agreement(self.lake.dataset(golden)),
         )
 
     def _fuse_changes(
@@ -210,6 +213,7 @@ class Stages:
             learned=before.learned,
             base=before.golden,
             changes=changes,
+            agreed=agreement(self.lake.dataset(changes), before.agreed),
         )
 
     def _carried(self, engine: BaseBackend, task: Task, found: ir.Table) -> ir.Table:

@@ -67,7 +67,8 @@ class SubjectState(Model):
     ``inputs``: the fit rows it was made of. ``rulings``: those in force then; None for none.
     ``rules``: digest of everything it depends on besides. ``learned``: the day of the last run
     that made it whole, whose trust in sources holds until the next. ``base``: the golden table
-    that ``changes`` tells the difference to; both None where it was made whole.
+    that ``changes`` tells the difference to; both None where it was made whole. ``agreed``: how far
+    each dataset agrees with the golden values (:data:`reconcile.scores.Agreed`).
     """
 
     links: TableVersion
@@ -87,6 +88,7 @@ class SubjectState(Model):
     learned: date | None = None
     base: TableVersion | None = None
     changes: TableVersion | None = None
+    agreed: dict[str, dict[str, tuple[int, int]]] = Field(default_factory=dict)
 
 
 class Before(Model):

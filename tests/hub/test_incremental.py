@@ -95,6 +95,9 @@ def test_what_changed_is_made_as_a_whole_run_makes_it(place: Place) -> None:
     whole = run(place, "2026-06-30", "--whole")
     assert whole["extents"] == dict.fromkeys(STEPS, Extent.WHOLE)
     assert whole["outcomes"]["resident"] == {"opened": 0, "changed": 0, "closed": 0}
+    agreed = [found["subjects"]["resident"]["agreed"] for found in (part, whole)]
+    assert agreed[0] == agreed[1]
+    assert agreed[0]["phones.users"]["mobile"] == [PEOPLE, PEOPLE]
     told = ("entity", "attribute", "value", "status", "dataset", "as_of")
     for name in ("links", "claims", "golden", "conflicts"):
         one, other = (
