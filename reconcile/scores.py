@@ -30,7 +30,6 @@ from sqlalchemy import Connection, delete, insert
 
 from catalog.contracts import Contract
 from catalog.subjects import Subject
-from core.engine import view
 from reconcile.bound import RECENT_TABLE
 from reconcile.quality_models import QualityScore
 from reconcile.rules import KEY_DUPLICATE, Check
@@ -134,7 +133,7 @@ def agreement(
     """
     times = "count(*)" if before is None else "sum(CASE WHEN was THEN -1 ELSE 1 END)::BIGINT"
     with duckdb.connect() as engine:
-        view(engine, "golden", golden)
+        engine.register("golden", golden)
         alike = engine.execute(
             f"SELECT attribute, supporting, opposing, {times} FROM golden GROUP BY ALL"  # noqa: S608 - ours
         ).fetchall()

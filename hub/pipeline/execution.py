@@ -112,7 +112,8 @@ class Execution:
         known = {**served, **self._report.datasets}
         work: Callable[[], Any] = partial(self._stages.gate, landed, self._order.as_of, known)
         if same and held is not None:
-            work = partial(held.model_copy, update={"mark": landed.mark or held.mark})
+            told = {"mark": landed.mark or held.mark, "stamp": landed.stamp}
+            work = partial(held.model_copy, update=told)
         self._report.datasets[dataset] = DatasetState.model_validate(self._step(gate, work))
         self._report.extents[pull] = landed.extent
         self._report.extents[gate] = Extent.UNCHANGED if same else Extent.WHOLE

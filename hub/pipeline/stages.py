@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from ibis.backends import BaseBackend
 
-from connectors.registry import connect
+from connectors.registry import connect, stamp
 from core.canonical import digest
 from core.engine import EngineLimits, open_engine, streamed
 from core.lake import Lake, TableVersion
@@ -49,8 +49,26 @@ class Stages:
         contract is still the same, else the whole of it.
         """
         source, contract = self.workspace.sources[dataset], self.workspace.contracts[dataset]
-        connector = connect(source, Path(self.data_folder))
+        folder = Path(self.data_folder)
         held = None if before is None or before.contract != contract.digest else before
+        found = stamp(source, folder)
+        if held is not None and found is not None and held.stamp == found:
+            return Landed(
+                dataset=dataset,
+                table=held.landing,
+                digest=held.digest,
+                extent=Extent.UNCHANGED,
+                stamp=found,
+            )
+        landed = self._pulled(dataset, held)
+        if found is not None and stamp(source, folder) == found:
+            # A file that was changed while it was read is not known again.
+            landed = landed.model_copy(update={"stamp": found})
+        return landed
+
+    def _pulled(self, dataset: str, held: DatasetState | None) -> Landed:
+        source, contract = self.workspace.sources[dataset], self.workspace.contracts[dataset]
+        connector = connect(source, Path(self.data_folder))
         mark = None if held is None else held.mark
         item = contract.columns.get(getattr(source, "cursor", None) or "")
         if mark is not None and mark.item == item:

@@ -19,6 +19,7 @@ from reconcile.quality import Proof, RuleOutcome
 class DatasetState(Model):
     """Where one dataset's rows of one pull are kept, and how many there are.
 
+    ``mark``, ``stamp``: as of :class:`Landed`.
     ``scores``: item or ``*`` → dimension → score, over the ``readable`` rows. ``warnings``,
     ``reasons``: ``<item>.<rule>`` → rows that were counted only, and that were quarantined.
     ``rules``: what became of each rule. ``proof`` and ``references`` (the versions in which values
@@ -32,6 +33,7 @@ class DatasetState(Model):
     digest: str
     contract: str
     mark: Mark | None = None
+    stamp: str | None = None
     scores: dict[str, dict[str, float]]
     warnings: dict[str, int]
     reasons: dict[str, int] = Field(default_factory=dict)

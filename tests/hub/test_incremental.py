@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -81,6 +82,23 @@ def test_where_nothing_changed_nothing_is_made(place: Place) -> None:
     assert again["outcomes"]["resident"] == {"opened": 0, "changed": 0, "closed": 0}
     assert again["subjects"] == first["subjects"]
     assert again["datasets"] == first["datasets"]
+
+
+def test_a_file_is_known_by_its_bytes(place: Place) -> None:
+    first = begin(place)
+    data = place.workspace / "data"
+    phones = data / "phones.jsonl"
+    stamp = first["datasets"]["phones.users"]["stamp"]
+    phones.write_text(phones.read_text("utf-8") + "\n", "utf-8")
+    spaced = run(place, "2026-06-30")
+    assert spaced["extents"] == dict.fromkeys(STEPS, Extent.UNCHANGED)
+    assert spaced["datasets"]["phones.users"]["stamp"] != stamp
+    times = phones.stat()
+    write(place, {3: "13999999999"})
+    os.utime(phones, ns=(times.st_atime_ns, times.st_mtime_ns))
+    changed = run(place, "2026-06-30")
+    assert changed["extents"]["pull phones.users"] == Extent.WHOLE
+    assert changed["outcomes"]["resident"] == {"opened": 0, "changed": 1, "closed": 0}
 
 
 def test_what_changed_is_made_as_a_whole_run_makes_it(place: Place) -> None:

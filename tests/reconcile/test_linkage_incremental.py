@@ -88,6 +88,22 @@ def test_a_small_change_is_linked_as_well_as_by_a_whole_run(keys: tuple[str, ...
             assert now[record] == entity
 
 
+def test_changes_upon_changes_come_to_the_same_and_leave_the_bulk_as_it_is() -> None:
+    tables, _ = registers(400, seed=6, keyless=0.2)
+    runs = Runs(subject())
+    first = runs.run(tables)
+    once = changed(tables, seed=2)
+    runs.run(once)
+    twice = changed(once, seed=3)
+    part = runs.run(twice)
+    assert part.touched is not None
+    for name in ("records", "nodes"):
+        assert part.state[name] is first.state[name]
+        assert 0 < part.state[f"{name}_new"].num_rows < 0.3 * part.state[name].num_rows
+    whole = Runs(subject()).run(twice)
+    assert len(parts(part) ^ parts(whole)) <= 0.01 * len(parts(whole))
+
+
 def test_what_is_touched_names_old_and_new_entities_and_nothing_else() -> None:
     only_keys = subject((A,), linkage=False)
     people: list[Row] = [
