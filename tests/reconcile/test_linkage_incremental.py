@@ -45,8 +45,8 @@ def changed(tables: dict[str, pa.Table], seed: int) -> dict[str, pa.Table]:
             elif draw < 0.02:
                 row["resident_id"] = None
             content.append(row)
-        new = [person(chance, 9000 + n) | {"record": f"new{n}"} for n in range(4)]
-        again = [chance.choice(content) | {"record": f"again{n}"} for n in range(4)]
+        new = [person(chance, 9000 + n) | {"record": f"new{seed}-{n}"} for n in range(4)]
+        again = [chance.choice(content) | {"record": f"again{seed}-{n}"} for n in range(4)]
         changed[register] = fit([*content, *new, *again])
     return changed
 
@@ -100,6 +100,9 @@ def test_changes_upon_changes_come_to_the_same_and_leave_the_bulk_as_it_is() -> 
     for name in ("records", "nodes"):
         assert part.state[name] is first.state[name]
         assert 0 < part.state[f"{name}_new"].num_rows < 0.3 * part.state[name].num_rows
+    nothing = runs.run(twice)
+    assert nothing.links.equals(part.links)
+    assert (nothing.judgements.num_rows, nothing.touched) == (0, pa.array([], pa.string()))
     whole = Runs(subject()).run(twice)
     assert len(parts(part) ^ parts(whole)) <= 0.01 * len(parts(whole))
 
