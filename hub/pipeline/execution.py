@@ -149,7 +149,8 @@ class Execution:
             made = SubjectState.model_validate(self._step(fuse, work))
             partly = (linked.touched is not None, made.base is not None)
             one, other = (Extent.CHANGES if part else Extent.WHOLE for part in partly)
-            extents = (one, other)
+            same_values = held is not None and held.golden == made.golden
+            extents = (one, Extent.UNCHANGED if same_values else other)
         self._report.subjects[task.name] = made
         self._report.extents.update(zip((link, fuse), extents, strict=True))
 

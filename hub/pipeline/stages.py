@@ -128,6 +128,16 @@ class Stages:
         """
         ruled = self._ruled(task.rulings, linked.links)
         touched = self._touched(task, linked, ruled)
+        if touched is not None and not len(touched) and task.before is not None:
+            return task.before.model_copy(
+                update={
+                    "links": linked.links,
+                    "judgements": linked.judgements,
+                    "kept": linked.kept,
+                    "inputs": dict(task.fit),
+                    "rulings": task.rulings,
+                }
+            )
         engine = open_engine(self.limits)
         try:
             if touched is not None and task.before is not None:

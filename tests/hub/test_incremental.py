@@ -129,6 +129,24 @@ def test_what_changed_is_made_as_a_whole_run_makes_it(place: Place) -> None:
         assert one == other, name
 
 
+def test_where_no_entity_is_touched_their_values_stand(place: Place) -> None:
+    first = begin(place)
+    people = place.workspace / "data/people.csv"
+    head, *lines = people.read_text("utf-8").splitlines(keepends=True)
+    people.write_text("".join([head, *reversed(lines)]), "utf-8")
+    turned = run(place, "2026-06-30")
+    assert turned["extents"]["gate police.people"] == Extent.WHOLE
+    assert turned["extents"]["link resident"] == Extent.CHANGES
+    assert turned["extents"]["fuse resident"] == Extent.UNCHANGED
+    states = [found["subjects"]["resident"] for found in (first, turned)]
+    for name in ("claims", "golden", "conflicts", "agreed", "learned"):
+        assert states[0][name] == states[1][name]
+    assert states[0]["inputs"] != states[1]["inputs"]
+    assert rows(place, first, "links") == rows(place, turned, "links")
+    write(place, {3: "13999999999"})
+    assert run(place, "2026-06-30")["outcomes"]["resident"]["changed"] == 1
+
+
 def test_new_and_gone_people_are_opened_and_closed(place: Place) -> None:
     begin(place)
     write(place, people=PEOPLE + 1)
