@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 from connectors.base import Connector, SourceError
 from connectors.excel import ExcelConnector
 from connectors.files import CsvConnector, JsonlConnector, ParquetConnector
-from connectors.places import reveal
+from connectors.places import inside, reveal
 from connectors.rest import RestConnector
 from connectors.settings import (
     CsvSource,
@@ -19,6 +20,10 @@ from connectors.settings import (
     SqlSource,
 )
 from connectors.sql import SqlConnector
+from core.canonical import encode
+
+_READING = "1"
+"""Of files: raised when the same bytes give other rows than before."""
 
 
 def connect(settings: SourceSettings, folder: Path) -> Connector:
@@ -40,6 +45,20 @@ def connect(settings: SourceSettings, folder: Path) -> Connector:
             return SqlConnector(settings, folder)
         case _:
             return RestConnector(settings, folder)
+
+
+def stamp(settings: SourceSettings, folder: Path) -> str | None:
+    """The digest (SHA-256) of a file's bytes and of how it is read: while it is the same, so are
+    the rows. None for what is no file, or cannot be read now.
+    """
+    if not isinstance(settings, CsvSource | ExcelSource | JsonlSource | ParquetSource):
+        return None
+    told = encode([_READING, settings.model_dump(mode="json")])
+    try:
+        with inside(folder, settings.path, settings.dataset).open("rb") as file:
+            return hashlib.file_digest(file, lambda: hashlib.sha256(told)).hexdigest()
+    except (SourceError, OSError):
+        return None
 
 
 def missing_secrets(settings: SourceSettings, folder: Path) -> list[str]:

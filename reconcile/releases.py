@@ -54,6 +54,9 @@ _RECORD = {
 _KEY = {
     "subject": "text", "attribute": "text", "digest": "bytea", "entity": "text", "opened": "int8",
 }  # fmt: skip
+_SIZE = text("SELECT reltuples FROM pg_class WHERE oid = 'golden_record'::regclass")
+_STALE = 20
+"""Statistics are fresh until a release changed one in so many records."""
 
 
 class ReleaseMissing(HubError):
@@ -178,6 +181,7 @@ class Publisher:
         self._keys = keys
         self._limits = limits
         self._sealer: Sealer
+        self._written = 0
 
     def begin(self, connection: Connection) -> int:
         """The number of the next release. Releases are published one at a time: a second
@@ -201,8 +205,11 @@ class Publisher:
                 signature=self._keys.sign(encode(manifest)),
             )
         )
-        # Without fresh statistics the first queries after a large release read whole indexes.
-        connection.execute(text("ANALYZE golden_record, golden_key, release"))
+        # Without fresh statistics the first queries after a large release read whole indexes;
+        # small ones add up until the database sees to it by itself.
+        size = connection.execute(_SIZE).scalar_one()
+        if _STALE * self._written >= size:
+            connection.execute(text("ANALYZE golden_record, golden_key, release"))
 
     def publish(self, connection: Connection, number: int, candidate: Candidate) -> Outcome:
         """Applies the difference of one subject to the golden tables. The caller has begun."""
@@ -214,16 +221,26 @@ class Publisher:
             driver = connection.connection.driver_connection
             assert isinstance(driver, psycopg.Connection)
             with driver.cursor() as cursor:
-                if candidate.published is None and candidate.golden is not None:
-                    view(engine, "opening", self._lake.dataset(candidate.golden))
-                    opened = self._open(cursor, engine, number, candidate.subject)
-                    return Outcome(opened, 0, 0)
-                self._compare(engine, candidate)
-                self._close(cursor, engine, number, candidate.subject)
-                self._open(cursor, engine, number, candidate.subject)
-            return _counted(engine)
+                outcome = self._apply(cursor, engine, number, candidate)
         finally:
             engine.close()
+        self._written += outcome.opened + outcome.changed + outcome.closed
+        return outcome
+
+    def _apply(
+        self,
+        cursor: psycopg.Cursor[Any],
+        engine: duckdb.DuckDBPyConnection,
+        number: int,
+        candidate: Candidate,
+    ) -> Outcome:
+        if candidate.published is None and candidate.golden is not None:
+            view(engine, "opening", self._lake.dataset(candidate.golden))
+            return Outcome(self._open(cursor, engine, number, candidate.subject), 0, 0)
+        self._compare(engine, candidate)
+        self._close(cursor, engine, number, candidate.subject)
+        self._open(cursor, engine, number, candidate.subject)
+        return _counted(engine)
 
     def _compare(self, engine: duckdb.DuckDBPyConnection, candidate: Candidate) -> None:
         """Tables ``difference``, of the entities that are not as they were, and ``opening``."""

@@ -116,28 +116,42 @@ def timeliness(contract: Contract, newest: date | None, as_of: date | None) -> f
     return min(1.0, max(1, days) / max(1, (as_of - newest).days))
 
 
-Agreed = Mapping[tuple[str, str], tuple[int, int]]
-"""Dataset and attribute → how many of its claims mean what the golden value does, and how many
-there are.
+Agreed = Mapping[str, Mapping[str, tuple[int, int]]]
+"""Dataset → attribute → how many of its claims mean what the golden value does, and how many there
+are.
 """
 
 
-def agreement(golden: ds.Dataset) -> Agreed:
-    """How far each dataset agrees with golden values (``attribute, supporting, opposing``)."""
+def agreement(
+    golden: ds.Dataset, before: Agreed | None = None
+) -> dict[str, dict[str, tuple[int, int]]]:
+    """How far each dataset agrees with golden values (``attribute, supporting, opposing``).
+
+    Args:
+        before: what was so before; ``golden`` is then what changed: the rows that went, told by
+            the column ``was``, and those that came.
+    """
     from core.engine import view  # brings Ibis
 
+    times = "count(*)" if before is None else "sum(CASE WHEN was THEN -1 ELSE 1 END)::BIGINT"
     with duckdb.connect() as engine:
         view(engine, "golden", golden)
         alike = engine.execute(
-            "SELECT attribute, supporting, opposing, count(*) FROM golden GROUP BY ALL"
+            f"SELECT attribute, supporting, opposing, {times} FROM golden GROUP BY ALL"  # noqa: S608 - ours
         ).fetchall()
     counts: dict[tuple[str, str], list[int]] = defaultdict(lambda: [0, 0])
-    for attribute, supporting, opposing, times in alike:
+    for dataset, of in (before or {}).items():
+        counts.update({(dataset, attribute): list(count) for attribute, count in of.items()})
+    for attribute, supporting, opposing, number in alike:
         for side, agrees in ((supporting, True), (opposing, False)):
             for dataset in orjson.loads(side):
-                counts[dataset, attribute][0] += times * agrees
-                counts[dataset, attribute][1] += times
-    return {source: (right, claims) for source, (right, claims) in counts.items()}
+                counts[dataset, attribute][0] += number * agrees
+                counts[dataset, attribute][1] += number
+    found: dict[str, dict[str, tuple[int, int]]] = defaultdict(dict)
+    for (dataset, attribute), (right, claims) in sorted(counts.items()):
+        if claims:
+            found[dataset][attribute] = (right, claims)
+    return dict(found)
 
 
 def with_agreement(found: Scores, dataset: str, subjects: Iterable[tuple[Subject, Agreed]]) -> None:
@@ -148,7 +162,7 @@ def with_agreement(found: Scores, dataset: str, subjects: Iterable[tuple[Subject
     for subject, agreed in subjects:
         for attribute, item in subject.feeds.get(dataset, {}).items():
             for about in (item, TABLE):
-                for place, count in enumerate(agreed.get((dataset, attribute), (0, 0))):
+                for place, count in enumerate(agreed.get(dataset, {}).get(attribute, (0, 0))):
                     counts[about][place] += count
     for about, (right, claims) in counts.items():
         if claims and about in found:

@@ -112,7 +112,8 @@ class Execution:
         known = {**served, **self._report.datasets}
         work: Callable[[], Any] = partial(self._stages.gate, landed, self._order.as_of, known)
         if same and held is not None:
-            work = partial(held.model_copy, update={"mark": landed.mark or held.mark})
+            told = {"mark": landed.mark or held.mark, "stamp": landed.stamp}
+            work = partial(held.model_copy, update=told)
         self._report.datasets[dataset] = DatasetState.model_validate(self._step(gate, work))
         self._report.extents[pull] = landed.extent
         self._report.extents[gate] = Extent.UNCHANGED if same else Extent.WHOLE
@@ -148,7 +149,8 @@ class Execution:
             made = SubjectState.model_validate(self._step(fuse, work))
             partly = (linked.touched is not None, made.base is not None)
             one, other = (Extent.CHANGES if part else Extent.WHOLE for part in partly)
-            extents = (one, other)
+            same_values = held is not None and held.golden == made.golden
+            extents = (one, Extent.UNCHANGED if same_values else other)
         self._report.subjects[task.name] = made
         self._report.extents.update(zip((link, fuse), extents, strict=True))
 

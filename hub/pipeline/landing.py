@@ -54,15 +54,17 @@ class Mark(Model):
 class Landed(Model):
     """One pull of one dataset. ``digest`` is of the content as it came (SHA-256). ``mark`` is
     where the next pull may go on from, if the source can tell its changes. ``extent``: whether
-    all rows came, those that changed, or nothing that was not there before.
+    all rows came, those that changed, or nothing that was not there before. ``stamp``: of the file
+    that was read, by which the next pull knows it again.
     """
 
     dataset: str
     table: TableVersion
-    unreadable: int
     digest: str
+    unreadable: int = 0
     mark: Mark | None = None
     extent: Extent = Extent.WHOLE
+    stamp: str | None = None
 
 
 def land(lake: Lake, contract: Contract, connector: Connector, run: str) -> Landed:

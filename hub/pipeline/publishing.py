@@ -20,7 +20,7 @@ from reconcile import releases
 from reconcile.corrections import Book
 from reconcile.models import Release
 from reconcile.releases import Candidate, Outcome, Publisher
-from reconcile.scores import agreement, record_scores
+from reconcile.scores import record_scores
 
 
 def publish(hub: Hub, workspace: Workspace, report: Report) -> dict[str, Any]:
@@ -160,7 +160,7 @@ class _Printing:
     def score(self, report: Report) -> None:
         """Keeps the scores of the datasets that a run took in."""
         agreed = {
-            name: agreement(self._hub.lake.dataset(state.golden))
+            name: state.agreed
             for name, state in {**self.served.subjects, **report.subjects}.items()
             if name in self._workspace.subjects
         }

@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from ibis.backends import BaseBackend
 
-from connectors.registry import connect
+from connectors.registry import connect, stamp
 from core.canonical import digest
 from core.engine import EngineLimits, open_engine, streamed, view
 from core.engine import connect as open_duckdb
@@ -33,6 +33,7 @@ from hub.quality.gating import Ground, gated
 from hub.workspace import Workspace
 from reconcile import conflicts, fusion, linkage
 from reconcile.rulings import RULINGS, resolved
+from reconcile.scores import agreement
 
 __all__ = ["DatasetState", "Stages", "SubjectState"]
 
@@ -53,8 +54,26 @@ class Stages:
         contract is still the same, else the whole of it.
         """
         source, contract = self.workspace.sources[dataset], self.workspace.contracts[dataset]
-        connector = connect(source, Path(self.data_folder))
+        folder = Path(self.data_folder)
         held = None if before is None or before.contract != contract.digest else before
+        found = stamp(source, folder)
+        if held is not None and found is not None and held.stamp == found:
+            return Landed(
+                dataset=dataset,
+                table=held.landing,
+                digest=held.digest,
+                extent=Extent.UNCHANGED,
+                stamp=found,
+            )
+        landed = self._pulled(dataset, held)
+        if found is not None and stamp(source, folder) == found:
+            # A file that was changed while it was read is not known again.
+            landed = landed.model_copy(update={"stamp": found})
+        return landed
+
+    def _pulled(self, dataset: str, held: DatasetState | None) -> Landed:
+        source, contract = self.workspace.sources[dataset], self.workspace.contracts[dataset]
+        connector = connect(source, Path(self.data_folder))
         mark = None if held is None else held.mark
         item = contract.columns.get(getattr(source, "cursor", None) or "")
         if mark is not None and mark.item == item:
@@ -114,6 +133,16 @@ class Stages:
         """
         ruled = self._ruled(task.rulings, linked.links)
         touched = self._touched(task, linked, ruled)
+        if touched is not None and not len(touched) and task.before is not None:
+            return task.before.model_copy(
+                update={
+                    "links": linked.links,
+                    "judgements": linked.judgements,
+                    "kept": linked.kept,
+                    "inputs": dict(task.fit),
+                    "rulings": task.rulings,
+                }
+            )
         engine = open_engine(self.limits)
         try:
             if touched is not None and task.before is not None:
@@ -195,6 +224,7 @@ class Stages:
             **versions,
             sources=self._write(f"sources/{task.name}", trust),
             learned=task.as_of,
+            agreed=agreement(self.lake.dataset(versions["golden"])),
         )
 
     @contextmanager
@@ -241,6 +271,7 @@ class Stages:
             learned=before.learned,
             base=before.golden,
             changes=changes,
+            agreed=agreement(self.lake.dataset(changes), before.agreed),
         )
 
     def _carried(self, engine: BaseBackend, task: Task, found: ir.Table) -> ir.Table:

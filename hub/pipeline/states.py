@@ -19,6 +19,7 @@ from reconcile.quality import Proof, RuleOutcome
 class DatasetState(Model):
     """Where one dataset's rows of one pull are kept, and how many there are.
 
+    ``mark``, ``stamp``: as of :class:`Landed`.
     ``scores``: item or ``*`` → dimension → score, over the ``readable`` rows. ``warnings``,
     ``reasons``: ``<item>.<rule>`` → rows that were counted only, and that were quarantined.
     ``rules``: what became of each rule. ``proof`` and ``references`` (the versions in which values
@@ -32,6 +33,7 @@ class DatasetState(Model):
     digest: str
     contract: str
     mark: Mark | None = None
+    stamp: str | None = None
     scores: dict[str, dict[str, float]]
     warnings: dict[str, int]
     reasons: dict[str, int] = Field(default_factory=dict)
@@ -67,7 +69,8 @@ class SubjectState(Model):
     ``inputs``: the fit rows it was made of. ``rulings``: those in force then; None for none.
     ``rules``: digest of everything it depends on besides. ``learned``: the day of the last run
     that made it whole, whose trust in sources holds until the next. ``base``: the golden table
-    that ``changes`` tells the difference to; both None where it was made whole.
+    that ``changes`` tells the difference to; both None where it was made whole. ``agreed``: how far
+    each dataset agrees with the golden values (:data:`reconcile.scores.Agreed`).
     """
 
     links: TableVersion
@@ -87,6 +90,7 @@ class SubjectState(Model):
     learned: date | None = None
     base: TableVersion | None = None
     changes: TableVersion | None = None
+    agreed: dict[str, dict[str, tuple[int, int]]] = Field(default_factory=dict)
 
 
 class Before(Model):

@@ -123,5 +123,5 @@ def _result(handle: Any) -> Report:
 
 
 _LOCK = 0x68756233
-_VERSION = "2"
+_VERSION = "3"
 """Of the steps of a run: raised when a run begun before a change cannot be ended after it."""

@@ -62,6 +62,7 @@ def gated(ground: Ground, contract: Contract, landed: Landed, write: Write) -> D
             digest=landed.digest,
             contract=contract.digest,
             mark=landed.mark,
+            stamp=landed.stamp,
             scores=found.scores,
             warnings=found.warnings,
             reasons=found.reasons,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -83,6 +84,23 @@ def test_where_nothing_changed_nothing_is_made(place: Place) -> None:
     assert again["datasets"] == first["datasets"]
 
 
+def test_a_file_is_known_by_its_bytes(place: Place) -> None:
+    first = begin(place)
+    data = place.workspace / "data"
+    phones = data / "phones.jsonl"
+    stamp = first["datasets"]["phones.users"]["stamp"]
+    phones.write_text(phones.read_text("utf-8") + "\n", "utf-8")
+    spaced = run(place, "2026-06-30")
+    assert spaced["extents"] == dict.fromkeys(STEPS, Extent.UNCHANGED)
+    assert spaced["datasets"]["phones.users"]["stamp"] != stamp
+    times = phones.stat()
+    write(place, {3: "13999999999"})
+    os.utime(phones, ns=(times.st_atime_ns, times.st_mtime_ns))
+    changed = run(place, "2026-06-30")
+    assert changed["extents"]["pull phones.users"] == Extent.WHOLE
+    assert changed["outcomes"]["resident"] == {"opened": 0, "changed": 1, "closed": 0}
+
+
 def test_what_changed_is_made_as_a_whole_run_makes_it(place: Place) -> None:
     begin(place)
     write(place, {3: "13999999999"})
@@ -95,6 +113,9 @@ def test_what_changed_is_made_as_a_whole_run_makes_it(place: Place) -> None:
     whole = run(place, "2026-06-30", "--whole")
     assert whole["extents"] == dict.fromkeys(STEPS, Extent.WHOLE)
     assert whole["outcomes"]["resident"] == {"opened": 0, "changed": 0, "closed": 0}
+    agreed = [found["subjects"]["resident"]["agreed"] for found in (part, whole)]
+    assert agreed[0] == agreed[1]
+    assert agreed[0]["phones.users"]["mobile"] == [PEOPLE, PEOPLE]
     told = ("entity", "attribute", "value", "status", "dataset", "as_of")
     for name in ("links", "claims", "golden", "conflicts"):
         one, other = (
@@ -106,6 +127,24 @@ def test_what_changed_is_made_as_a_whole_run_makes_it(place: Place) -> None:
                 [(r["entity"], r["attribute"], r["value"]) for r in x] for x in (one, other)
             )
         assert one == other, name
+
+
+def test_where_no_entity_is_touched_their_values_stand(place: Place) -> None:
+    first = begin(place)
+    people = place.workspace / "data/people.csv"
+    head, *lines = people.read_text("utf-8").splitlines(keepends=True)
+    people.write_text("".join([head, *reversed(lines)]), "utf-8")
+    turned = run(place, "2026-06-30")
+    assert turned["extents"]["gate police.people"] == Extent.WHOLE
+    assert turned["extents"]["link resident"] == Extent.CHANGES
+    assert turned["extents"]["fuse resident"] == Extent.UNCHANGED
+    states = [found["subjects"]["resident"] for found in (first, turned)]
+    for name in ("claims", "golden", "conflicts", "agreed", "learned"):
+        assert states[0][name] == states[1][name]
+    assert states[0]["inputs"] != states[1]["inputs"]
+    assert rows(place, first, "links") == rows(place, turned, "links")
+    write(place, {3: "13999999999"})
+    assert run(place, "2026-06-30")["outcomes"]["resident"]["changed"] == 1
 
 
 def test_new_and_gone_people_are_opened_and_closed(place: Place) -> None:

@@ -45,8 +45,8 @@ def changed(tables: dict[str, pa.Table], seed: int) -> dict[str, pa.Table]:
             elif draw < 0.02:
                 row["resident_id"] = None
             content.append(row)
-        new = [person(chance, 9000 + n) | {"record": f"new{n}"} for n in range(4)]
-        again = [chance.choice(content) | {"record": f"again{n}"} for n in range(4)]
+        new = [person(chance, 9000 + n) | {"record": f"new{seed}-{n}"} for n in range(4)]
+        again = [chance.choice(content) | {"record": f"again{seed}-{n}"} for n in range(4)]
         changed[register] = fit([*content, *new, *again])
     return changed
 
@@ -86,6 +86,25 @@ def test_a_small_change_is_linked_as_well_as_by_a_whole_run(keys: tuple[str, ...
     for record, entity in before.items():
         if entity not in touched:
             assert now[record] == entity
+
+
+def test_changes_upon_changes_come_to_the_same_and_leave_the_bulk_as_it_is() -> None:
+    tables, _ = registers(400, seed=6, keyless=0.2)
+    runs = Runs(subject())
+    first = runs.run(tables)
+    once = changed(tables, seed=2)
+    runs.run(once)
+    twice = changed(once, seed=3)
+    part = runs.run(twice)
+    assert part.touched is not None
+    for name in ("records", "nodes"):
+        assert part.state[name] is first.state[name]
+        assert 0 < part.state[f"{name}_new"].num_rows < 0.3 * part.state[name].num_rows
+    nothing = runs.run(twice)
+    assert nothing.links.equals(part.links)
+    assert (nothing.judgements.num_rows, nothing.touched) == (0, pa.array([], pa.string()))
+    whole = Runs(subject()).run(twice)
+    assert len(parts(part) ^ parts(whole)) <= 0.01 * len(parts(whole))
 
 
 def test_what_is_touched_names_old_and_new_entities_and_nothing_else() -> None:

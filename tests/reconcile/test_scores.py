@@ -39,16 +39,23 @@ def test_claims_are_compared_with_what_is_golden() -> None:
         )
     )
     assert found == {
-        ("phones.users", "name"): (2, 3),
-        ("police.people", "name"): (3, 3),
-        ("phones.users", "mobile"): (1, 2),
+        "phones.users": {"name": (2, 3), "mobile": (1, 2)},
+        "police.people": {"name": (3, 3)},
     }
     assert agreement(golden(("name", [], []))) == {}
 
 
+def test_what_changed_is_counted_as_the_whole_is() -> None:
+    both = ["phones.users", "police.people"]
+    stays, gone = ("name", both, []), ("mobile", ["phones.users"], [])
+    came = ("name", ["police.people"], ["phones.users"])
+    rows = golden(gone, came).to_table().append_column("was", pa.array([True, False]))
+    found = agreement(ds.dataset(rows), agreement(golden(stays, gone)))
+    assert found == agreement(golden(stays, came))
+
+
 def test_consistency_is_what_is_lower() -> None:
-    agreed = {("phones.users", "name"): (2, 4), ("phones.users", "mobile"): (9, 10),
-              ("phones.users", "alias"): (4, 4)}  # fmt: skip
+    agreed = {"phones.users": {"name": (2, 4), "mobile": (9, 10), "alias": (4, 4)}}
     scores: Scores = {
         TABLE: {"consistency": 0.9}, "who": {}, "mobile": {"consistency": 0.5}, "id": {},
     }  # fmt: skip
@@ -61,5 +68,5 @@ def test_consistency_is_what_is_lower() -> None:
 
 def test_a_table_that_feeds_nothing_is_left_alone() -> None:
     scores: Scores = {TABLE: {"validity": 1.0}}
-    with_agreement(scores, "tax.incomes", [(PEOPLE, {("tax.incomes", "name"): (1, 2)})])
+    with_agreement(scores, "tax.incomes", [(PEOPLE, {"tax.incomes": {"name": (1, 2)}})])
     assert scores == {TABLE: {"validity": 1.0}}
