@@ -33,6 +33,7 @@ check: .venv/dev
 BENCHES := $(filter-out engines,$(patsubst bench/%.py,%,$(shell grep -l __main__ bench/*.py)))
 BENCH_scale := --residents 100000
 BENCH_gate := --rows 200000
+BENCH_unkeyed := --people 20000
 BENCH_relink := --residents 20000
 BENCH_engines := --people 20000 --engine duckdb --engine "local[2]"
 

@@ -1,6 +1,7 @@
 """Who is the same: records of several datasets become entities with stable ids.
 
-1. Records: each feed is projected to the attributes that say who somebody is.
+1. Records: each feed is projected to the attributes that say who somebody is, and to the names of
+   those who stand beside it in its dataset.
 2. Keys: records with the same valid key join, but for those that clearly are someone else's.
 3. Model: what is left is compared by Splink with the entities and with itself.
 4. Ids: clusters get the ids they had before.
