@@ -12,11 +12,14 @@ from weakref import WeakKeyDictionary
 
 import pyarrow as pa
 import pyarrow.dataset as ds
-from deltalake import CommitProperties, DeltaTable, write_deltalake
+from deltalake import CommitProperties, DeltaTable, WriterProperties, write_deltalake
 from deltalake.exceptions import DeltaError, TableNotFoundError
 
 from core.errors import HubError
 from core.types import Model
+
+# A column of names or numbers has no use for a dictionary, and the writer had better find out soon.
+_WRITER = WriterProperties(compression="SNAPPY", dictionary_page_size_limit=64 * 1024)
 
 
 class LakeWriteFailed(HubError):
@@ -77,6 +80,7 @@ class Lake:
                 mode="append" if mode == "append" else "overwrite",
                 schema_mode="merge" if mode == "append" else "overwrite",
                 commit_properties=properties,
+                writer_properties=_WRITER,
             )
         except (DeltaError, OSError) as error:
             raise LakeWriteFailed(table=table, reason=_reason(error)) from error
