@@ -12,8 +12,12 @@ import httpx
 import pytest
 import yaml
 
+from catalog.subjects import Subject
 from hub.app import Hub, open_hub
+from hub.audit.entries import KeyedDigests
 from hub.identity import Caller, Tokens
+from hub.serving.persons import Namer
+from hub.serving.reading import Record
 from tests.hub.conftest import Place, new_place, serving
 from tests.hub.village import PEOPLE
 
@@ -27,6 +31,8 @@ RULES = (
     "worker, verify, resident/mobile, visit, own_region, partial, allow",
     "auditor, verify, resident/mobile, visit, all, reveal, allow",
     "auditor, query, resident/mobile, visit, all, pseudonym, allow",
+    "auditor, query, resident/skills, visit, all, reveal, allow",
+    "auditor, exchange, resident/skills, visit, all, reveal, allow",
 )
 
 Ask = Callable[..., Any]
@@ -38,9 +44,11 @@ def several(place: Place) -> None:
     changed(folder / "contracts/phones.users.odcs.yaml", "mobile", {"logicalType": "array"})
     contract = folder / "contracts/police.people.odcs.yaml"
     document = yaml.safe_load(contract.read_text("utf-8"))
-    custom = [{"property": "element", "value": "mobile"}, {"property": "separator", "value": "、"}]
-    phones = {"name": "phones", "logicalType": "string", "customProperties": custom}
-    document["schema"][0]["properties"].append(phones)
+    for name, element in (("phones", "mobile"), ("skills", "code")):
+        custom = {"element": element, "separator": "、"}
+        said = [{"property": each, "value": value} for each, value in custom.items()]
+        item = {"name": name, "logicalType": "string", "customProperties": said}
+        document["schema"][0]["properties"].append(item)
     contract.write_text(yaml.safe_dump(document, allow_unicode=True), "utf-8")
     subject = folder / "subjects/resident.yaml"
     described = yaml.safe_load(subject.read_text("utf-8"))
@@ -49,7 +57,10 @@ def several(place: Place) -> None:
         "lookup": True,
         "designated": "police.people",
     }
-    described["feeds"]["police.people"]["mobile"] = "phones"
+    title = {"zh": "技能", "en": "skills"}
+    skills = {"title": title, "element": "code", "many": True, "level": 2}
+    described["attributes"]["skills"] = skills
+    described["feeds"]["police.people"] |= {"mobile": "phones", "skills": "skills"}
     subject.write_text(yaml.safe_dump(described, allow_unicode=True, sort_keys=False), "utf-8")
     rules = folder / "policies/rules.csv"
     rules.write_text(rules.read_text("utf-8") + "\n".join(RULES) + "\n", "utf-8")
@@ -69,8 +80,10 @@ def hold(data: Any) -> None:
     with (data / "people.csv").open(encoding="utf-8", newline="") as lines:
         head, *rows = csv.reader(lines)
     with (data / "people.csv").open("w", encoding="utf-8", newline="") as out:
-        told = [[*row, NUMBERS.get(row[0], ("",))[0]] for row in rows]
-        csv.writer(out).writerows([[*head, "phones"], *told])
+        told = [
+            [*row, NUMBERS.get(row[0], ("",))[0], f"s{i}、s{i + 1}"] for i, row in enumerate(rows)
+        ]
+        csv.writer(out).writerows([[*head, "phones", "skills"], *told])
     lines_ = (data / "phones.jsonl").read_text("utf-8").splitlines()
     people = [json.loads(line) for line in lines_ if line.endswith("}")]
     texts = [json.dumps(row | {"mobile": NUMBERS[row["id"]][1]}) for row in people]
@@ -127,6 +140,13 @@ def test_a_record_is_found_by_any_member(ask: Ask, number: str) -> None:
     assert [cell["value"] for cell in shown(answer, "name")] == ["王建国"]
 
 
+def test_what_is_not_sealed_is_found_by_any_member_too(ask: Ask) -> None:
+    answer = ask("query", "auditor-1", {"skills": "s2"}, items=["skills"])
+    assert {cell["value"] for cell in shown(answer, "skills")} == {"s1；s2", "s2；s3"}
+    found = ask("exchange", "auditor-1", {"skills": "s0；s9"}, format="jsonl", items=["skills"])
+    assert [json.loads(line)["skills"] for line in found.text.splitlines()] == ["s0；s1"]
+
+
 def test_a_number_nobody_has_finds_nothing(ask: Ask) -> None:
     assert shown(ask("query", "worker-1", {"mobile": "13700000001"}, items=["name"]), "name") == []
     assert ask("query", "worker-1", {"mobile": "1234"}, items=["name"]).status_code == 400
@@ -148,6 +168,22 @@ def test_a_claim_is_so_if_its_members_are_in_the_set(
 ) -> None:
     answer = ask("verify", caller, {"resident_id": PEOPLE[0][0]}, claims={"mobile": claim})
     assert answer.json()["findings"] == {"mobile": finding}
+
+
+def test_every_person_in_a_set_is_named_in_the_log(hub: Hub) -> None:
+    title = {"zh": "房屋", "en": "dwelling"}
+    owners = {"title": title, "element": "resident_id", "many": True}
+    attributes = {"subject": "dwelling", "title": title, "attributes": {"owners": owners}}
+    dwelling = Subject.model_validate({**attributes, "feeds": {}})
+    key = {"title": title, "element": "resident_id", "key": True}
+    resident = {"subject": "resident", "title": title, "attributes": {"number": key}, "feeds": {}}
+    subjects = {"dwelling": dwelling, "resident": Subject.model_validate(resident)}
+    cell = {"value": f"{PEOPLE[1][0]}；{PEOPLE[0][0]}"}
+    digests = KeyedDigests(hub.keys)
+    named = Namer(digests, subjects).name([], dwelling, [Record("E", None, {"owners": cell})])
+    assert named.persons == 2
+    persons = {digests.of("resident/number", PEOPLE[n][0]) for n in (0, 1)}
+    assert set(named.digests[-2:]) == persons
 
 
 def test_files_show_the_joined_text(ask: Ask) -> None:
