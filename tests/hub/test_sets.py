@@ -31,9 +31,28 @@ RULES = (
     "worker, verify, resident/mobile, visit, own_region, partial, allow",
     "auditor, verify, resident/mobile, visit, all, reveal, allow",
     "auditor, query, resident/mobile, visit, all, pseudonym, allow",
+    "worker, check, check/peers, visit, own_region, reveal, allow",
     "auditor, query, resident/skills, visit, all, reveal, allow",
     "auditor, exchange, resident/skills, visit, all, reveal, allow",
 )
+
+TITLE = {"zh": "词", "en": "word"}
+PEERS = {
+    "check": "peers",
+    "title": TITLE,
+    "subject": "resident",
+    "ask": "resident_id",
+    "members": {"subject": "resident", "by": "resident_id"},
+    "facts": {
+        "peers": {"title": TITLE, "of": "resident", "match": "skills", "key": "skills", "how": "count"}
+    },
+    "rules": [
+        {
+            "id": "two", "title": TITLE, "basis": "a rule", "needs": ["peers"],
+            "met": "facts.peers == 2.0",
+        }
+    ],
+}  # fmt: skip
 
 Ask = Callable[..., Any]
 
@@ -41,7 +60,13 @@ Ask = Callable[..., Any]
 def several(place: Place) -> None:
     """Lets people have several numbers: the police writes them in one text, the phones in a list."""
     folder = place.workspace
-    changed(folder / "contracts/phones.users.odcs.yaml", "mobile", {"logicalType": "array"})
+    users = folder / "contracts/phones.users.odcs.yaml"
+    changed(users, "mobile", {"logicalType": "array"})
+    more = yaml.safe_load(users.read_text("utf-8"))
+    custom = [{"property": "element", "value": "code"}]
+    jobs = {"name": "jobs", "logicalType": "array", "customProperties": custom}
+    more["schema"][0]["properties"].append(jobs)
+    users.write_text(yaml.safe_dump(more, allow_unicode=True), "utf-8")
     contract = folder / "contracts/police.people.odcs.yaml"
     document = yaml.safe_load(contract.read_text("utf-8"))
     for name, element in (("phones", "mobile"), ("skills", "code")):
@@ -61,9 +86,11 @@ def several(place: Place) -> None:
     skills = {"title": title, "element": "code", "many": True, "level": 2}
     described["attributes"]["skills"] = skills
     described["feeds"]["police.people"] |= {"mobile": "phones", "skills": "skills"}
+    described["feeds"]["phones.users"]["skills"] = "jobs"
     subject.write_text(yaml.safe_dump(described, allow_unicode=True, sort_keys=False), "utf-8")
     rules = folder / "policies/rules.csv"
     rules.write_text(rules.read_text("utf-8") + "\n".join(RULES) + "\n", "utf-8")
+    (folder / "checks/peers.yaml").write_text(yaml.safe_dump(PEERS), "utf-8")
     hold(folder / "data")
 
 
@@ -86,7 +113,11 @@ def hold(data: Any) -> None:
         csv.writer(out).writerows([[*head, "phones", "skills"], *told])
     lines_ = (data / "phones.jsonl").read_text("utf-8").splitlines()
     people = [json.loads(line) for line in lines_ if line.endswith("}")]
-    texts = [json.dumps(row | {"mobile": NUMBERS[row["id"]][1]}) for row in people]
+    jobs: list[dict[str, Any]] = [{"jobs": ["s5", "s0"]}, {}, {}]
+    texts = [
+        json.dumps(row | job | {"mobile": NUMBERS[row["id"]][1]})
+        for row, job in zip(people, jobs, strict=True)
+    ]
     (data / "phones.jsonl").write_text("\n".join(texts) + "\n", "utf-8")
 
 
@@ -110,6 +141,8 @@ def ask(hub: Hub) -> Iterator[Ask]:
             token = tokens.issue(Caller(caller, None), timedelta(minutes=5))
             body = {"purpose": "visit", "case": "C-1", "where": where, **more}
             headers = {"Authorization": f"Bearer {token}"}
+            if way == "check":
+                return client.post("/v1/checks/peers", json=body, headers=headers)
             return client.post(f"/v1/subjects/resident/{way}", json=body, headers=headers)
 
         yield ask
@@ -144,7 +177,15 @@ def test_what_is_not_sealed_is_found_by_any_member_too(ask: Ask) -> None:
     answer = ask("query", "auditor-1", {"skills": "s2"}, items=["skills"])
     assert {cell["value"] for cell in shown(answer, "skills")} == {"s1；s2", "s2；s3"}
     found = ask("exchange", "auditor-1", {"skills": "s0；s9"}, format="jsonl", items=["skills"])
-    assert [json.loads(line)["skills"] for line in found.text.splitlines()] == ["s0；s1"]
+    assert [json.loads(line)["skills"] for line in found.text.splitlines()] == ["s0；s1；s5"]
+
+
+def test_a_check_finds_whoever_shares_a_member(ask: Ask) -> None:
+    third = ask("check", "worker-2", {"resident_id": PEOPLE[2][0]})
+    assert (third.status_code, third.json()["verdict"]) == (200, "eligible")
+    # Two as well, but what the first one can is in dispute, and from no source as a whole.
+    first = ask("check", "worker-1", {"resident_id": PEOPLE[0][0]})
+    assert (first.status_code, first.json()["verdict"]) == (200, "needs_review")
 
 
 def test_a_number_nobody_has_finds_nothing(ask: Ask) -> None:
