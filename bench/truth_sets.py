@@ -28,7 +28,7 @@ from core.engine import EngineLimits, connect
 from reconcile.fusion import fuse
 
 HEADS = (
-    "exact sets / F1 of members", "union", "half", "best source", "as one value", "ours", "worst",
+    "exact sets / F1", "union", "half", "best source", "as one value", "ours", "worst",
     "ECE", "s",
 )  # fmt: skip
 ENOUGH = 0.3  # of the most lists that a source has: to be the best one
@@ -155,7 +155,7 @@ def books(folder: Path) -> list[list[str]]:
     for name in ("golden", "silver"):
         known = book_truth(folder, name, single)
         truth = {isbn: frozenset(names.split()) for isbn, names in known.items()}
-        rows.append(row(f"books, {name}, {len(truth)} known", [outcome(table, truth)]))
+        rows.append(row(f"books, {name} ({len(truth)})", [outcome(table, truth)]))
     return rows
 
 
