@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
@@ -33,6 +34,7 @@ RULES = (
     "auditor, query, resident/mobile, visit, all, pseudonym, allow",
     "worker, check, check/peers, visit, own_region, reveal, allow",
     "auditor, query, resident/skills, visit, all, reveal, allow",
+    "auditor, exchange, resident/mobile, visit, all, fpe, allow",
     "auditor, exchange, resident/skills, visit, all, reveal, allow",
 )
 
@@ -165,6 +167,16 @@ def test_equal_members_have_equal_pseudonyms(ask: Ask) -> None:
     pseudonyms = both["value"].split("；")
     assert len(set(pseudonyms)) == 2
     assert all(len(name) == 32 for name in pseudonyms)
+
+
+def test_every_member_keeps_its_form_under_encryption(ask: Ask) -> None:
+    where = {"resident_id": PEOPLE[0][0]}
+    answer = ask("exchange", "auditor-1", where, format="jsonl", items=["mobile"])
+    (line,) = answer.text.splitlines()
+    numbers = json.loads(line)["mobile"].split("；")
+    assert len(numbers) == 2
+    assert all(re.fullmatch("1[3-9][0-9]{9}", number) for number in numbers)
+    assert not {"13800000001", "13900000001"} & set(numbers)
 
 
 @pytest.mark.parametrize("number", ["13800000001", "139 0000 0001", "13900000001；13900000009"])
