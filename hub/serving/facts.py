@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from catalog.standards import elements
+from catalog.standards.several import SEPARATOR
 from catalog.subjects import Subject
 from core.errors import HubError, Unavailable
 from core.types import Status
@@ -84,7 +85,8 @@ class Facts:
             subject = self._workspace.subjects[check.members.subject]
             return [m for m in members if _picked(m, subject, fact.where)]
         subject = self._workspace.subjects[fact.of]
-        keys = [v for m in members if (v := _value(m, fact.key)) is not None]
+        texts = (_value(member, fact.key) for member in members)
+        keys = [value for text in texts if text is not None for value in text.split(SEPARATOR)]
         assert fact.match is not None
         found = await self._reader.related(self._grant, subject, fact.match, keys)
         self._releases.add(found.release)
@@ -115,6 +117,8 @@ class Facts:
         contracts = self._workspace.contracts
         newest: dict[str, str | None] = {}
         for cell in cells:
+            if cell["dataset"] is None:  # as ruled, or as nobody lists it as a whole
+                continue
             department = contracts[cell["dataset"]].department
             newest[department] = max(newest.get(department) or "", cell["as_of"] or "") or None
         return [Source(name, as_of) for name, as_of in sorted(newest.items())]

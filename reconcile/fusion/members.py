@@ -37,6 +37,7 @@ PLAIN_RIVALS = 0.8  # below 1: what half of the sources list is kept, if they ar
 RIVALS = {1.0: -4.0, 3.0: -1.0, 10.0: 0.0, 30.0: -0.5}  # and how likely each is, in nats
 SENSITIVITY = (0.02, 0.99)  # nobody lists nothing, nor all
 LEAST_WRONG = 0.01  # wrong members in a list: nobody errs never
+LEAST_GAIN = 1.0  # members more that a way is expected to hit, to be taken
 TINY = 1e-300  # a number that has a logarithm
 
 
@@ -279,7 +280,7 @@ def _best(
     listings: Listings, weight: Floats, truths: Sequence[Floats], ways: Sequence[Coins]
 ) -> int:
     """The way whose decisions are expected to hit most members; the first if none is all but
-    sure to be no worse.
+    sure to be no worse, and expected to hit one more at least.
     """
     count = listings.count[listings.member_item]
     decisions = [decided(listings, coins)[0].astype(np.float64) for coins in ways]
@@ -289,8 +290,9 @@ def _best(
             for kept in decisions
         ]
     )
-    risk = (gains < -EVEN) @ weight
-    return int(np.argmax(np.where(risk <= RISK, gains @ weight, -np.inf)))
+    expected, risk = gains @ weight, (gains < -EVEN) @ weight
+    better = (risk <= RISK) & (expected >= LEAST_GAIN)
+    return int(np.argmax(np.where(better, expected, 0))) if better.any() else 0
 
 
 def decided(listings: Listings, coins: Coins) -> tuple[Indices, Floats]:

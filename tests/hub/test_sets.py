@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
@@ -12,8 +13,12 @@ import httpx
 import pytest
 import yaml
 
+from catalog.subjects import Subject
 from hub.app import Hub, open_hub
+from hub.audit.entries import KeyedDigests
 from hub.identity import Caller, Tokens
+from hub.serving.persons import Namer
+from hub.serving.reading import Record
 from tests.hub.conftest import Place, new_place, serving
 from tests.hub.village import PEOPLE
 
@@ -27,7 +32,29 @@ RULES = (
     "worker, verify, resident/mobile, visit, own_region, partial, allow",
     "auditor, verify, resident/mobile, visit, all, reveal, allow",
     "auditor, query, resident/mobile, visit, all, pseudonym, allow",
+    "worker, check, check/peers, visit, own_region, reveal, allow",
+    "auditor, query, resident/skills, visit, all, reveal, allow",
+    "auditor, exchange, resident/mobile, visit, all, fpe, allow",
+    "auditor, exchange, resident/skills, visit, all, reveal, allow",
 )
+
+TITLE = {"zh": "词", "en": "word"}
+PEERS = {
+    "check": "peers",
+    "title": TITLE,
+    "subject": "resident",
+    "ask": "resident_id",
+    "members": {"subject": "resident", "by": "resident_id"},
+    "facts": {
+        "peers": {"title": TITLE, "of": "resident", "match": "skills", "key": "skills", "how": "count"}
+    },
+    "rules": [
+        {
+            "id": "two", "title": TITLE, "basis": "a rule", "needs": ["peers"],
+            "met": "facts.peers == 2.0",
+        }
+    ],
+}  # fmt: skip
 
 Ask = Callable[..., Any]
 
@@ -35,12 +62,20 @@ Ask = Callable[..., Any]
 def several(place: Place) -> None:
     """Lets people have several numbers: the police writes them in one text, the phones in a list."""
     folder = place.workspace
-    changed(folder / "contracts/phones.users.odcs.yaml", "mobile", {"logicalType": "array"})
+    users = folder / "contracts/phones.users.odcs.yaml"
+    changed(users, "mobile", {"logicalType": "array"})
+    more = yaml.safe_load(users.read_text("utf-8"))
+    custom = [{"property": "element", "value": "code"}]
+    jobs = {"name": "jobs", "logicalType": "array", "customProperties": custom}
+    more["schema"][0]["properties"].append(jobs)
+    users.write_text(yaml.safe_dump(more, allow_unicode=True), "utf-8")
     contract = folder / "contracts/police.people.odcs.yaml"
     document = yaml.safe_load(contract.read_text("utf-8"))
-    custom = [{"property": "element", "value": "mobile"}, {"property": "separator", "value": "、"}]
-    phones = {"name": "phones", "logicalType": "string", "customProperties": custom}
-    document["schema"][0]["properties"].append(phones)
+    for name, element in (("phones", "mobile"), ("skills", "code")):
+        custom = {"element": element, "separator": "、"}
+        said = [{"property": each, "value": value} for each, value in custom.items()]
+        item = {"name": name, "logicalType": "string", "customProperties": said}
+        document["schema"][0]["properties"].append(item)
     contract.write_text(yaml.safe_dump(document, allow_unicode=True), "utf-8")
     subject = folder / "subjects/resident.yaml"
     described = yaml.safe_load(subject.read_text("utf-8"))
@@ -49,10 +84,15 @@ def several(place: Place) -> None:
         "lookup": True,
         "designated": "police.people",
     }
-    described["feeds"]["police.people"]["mobile"] = "phones"
+    title = {"zh": "技能", "en": "skills"}
+    skills = {"title": title, "element": "code", "many": True, "level": 2}
+    described["attributes"]["skills"] = skills
+    described["feeds"]["police.people"] |= {"mobile": "phones", "skills": "skills"}
+    described["feeds"]["phones.users"]["skills"] = "jobs"
     subject.write_text(yaml.safe_dump(described, allow_unicode=True, sort_keys=False), "utf-8")
     rules = folder / "policies/rules.csv"
     rules.write_text(rules.read_text("utf-8") + "\n".join(RULES) + "\n", "utf-8")
+    (folder / "checks/peers.yaml").write_text(yaml.safe_dump(PEERS), "utf-8")
     hold(folder / "data")
 
 
@@ -69,11 +109,17 @@ def hold(data: Any) -> None:
     with (data / "people.csv").open(encoding="utf-8", newline="") as lines:
         head, *rows = csv.reader(lines)
     with (data / "people.csv").open("w", encoding="utf-8", newline="") as out:
-        told = [[*row, NUMBERS.get(row[0], ("",))[0]] for row in rows]
-        csv.writer(out).writerows([[*head, "phones"], *told])
+        told = [
+            [*row, NUMBERS.get(row[0], ("",))[0], f"s{i}、s{i + 1}"] for i, row in enumerate(rows)
+        ]
+        csv.writer(out).writerows([[*head, "phones", "skills"], *told])
     lines_ = (data / "phones.jsonl").read_text("utf-8").splitlines()
     people = [json.loads(line) for line in lines_ if line.endswith("}")]
-    texts = [json.dumps(row | {"mobile": NUMBERS[row["id"]][1]}) for row in people]
+    jobs: list[dict[str, Any]] = [{"jobs": ["s5", "s0"]}, {}, {}]
+    texts = [
+        json.dumps(row | job | {"mobile": NUMBERS[row["id"]][1]})
+        for row, job in zip(people, jobs, strict=True)
+    ]
     (data / "phones.jsonl").write_text("\n".join(texts) + "\n", "utf-8")
 
 
@@ -97,6 +143,8 @@ def ask(hub: Hub) -> Iterator[Ask]:
             token = tokens.issue(Caller(caller, None), timedelta(minutes=5))
             body = {"purpose": "visit", "case": "C-1", "where": where, **more}
             headers = {"Authorization": f"Bearer {token}"}
+            if way == "check":
+                return client.post("/v1/checks/peers", json=body, headers=headers)
             return client.post(f"/v1/subjects/resident/{way}", json=body, headers=headers)
 
         yield ask
@@ -121,10 +169,35 @@ def test_equal_members_have_equal_pseudonyms(ask: Ask) -> None:
     assert all(len(name) == 32 for name in pseudonyms)
 
 
+def test_every_member_keeps_its_form_under_encryption(ask: Ask) -> None:
+    where = {"resident_id": PEOPLE[0][0]}
+    answer = ask("exchange", "auditor-1", where, format="jsonl", items=["mobile"])
+    (line,) = answer.text.splitlines()
+    numbers = json.loads(line)["mobile"].split("；")
+    assert len(numbers) == 2
+    assert all(re.fullmatch("1[3-9][0-9]{9}", number) for number in numbers)
+    assert not {"13800000001", "13900000001"} & set(numbers)
+
+
 @pytest.mark.parametrize("number", ["13800000001", "139 0000 0001", "13900000001；13900000009"])
 def test_a_record_is_found_by_any_member(ask: Ask, number: str) -> None:
     answer = ask("query", "worker-1", {"mobile": number}, items=["name"])
     assert [cell["value"] for cell in shown(answer, "name")] == ["王建国"]
+
+
+def test_what_is_not_sealed_is_found_by_any_member_too(ask: Ask) -> None:
+    answer = ask("query", "auditor-1", {"skills": "s2"}, items=["skills"])
+    assert {cell["value"] for cell in shown(answer, "skills")} == {"s1；s2", "s2；s3"}
+    found = ask("exchange", "auditor-1", {"skills": "s0；s9"}, format="jsonl", items=["skills"])
+    assert [json.loads(line)["skills"] for line in found.text.splitlines()] == ["s0；s1；s5"]
+
+
+def test_a_check_finds_whoever_shares_a_member(ask: Ask) -> None:
+    third = ask("check", "worker-2", {"resident_id": PEOPLE[2][0]})
+    assert (third.status_code, third.json()["verdict"]) == (200, "eligible")
+    # Two as well, but what the first one can is in dispute, and from no source as a whole.
+    first = ask("check", "worker-1", {"resident_id": PEOPLE[0][0]})
+    assert (first.status_code, first.json()["verdict"]) == (200, "needs_review")
 
 
 def test_a_number_nobody_has_finds_nothing(ask: Ask) -> None:
@@ -148,6 +221,22 @@ def test_a_claim_is_so_if_its_members_are_in_the_set(
 ) -> None:
     answer = ask("verify", caller, {"resident_id": PEOPLE[0][0]}, claims={"mobile": claim})
     assert answer.json()["findings"] == {"mobile": finding}
+
+
+def test_every_person_in_a_set_is_named_in_the_log(hub: Hub) -> None:
+    title = {"zh": "房屋", "en": "dwelling"}
+    owners = {"title": title, "element": "resident_id", "many": True}
+    attributes = {"subject": "dwelling", "title": title, "attributes": {"owners": owners}}
+    dwelling = Subject.model_validate({**attributes, "feeds": {}})
+    key = {"title": title, "element": "resident_id", "key": True}
+    resident = {"subject": "resident", "title": title, "attributes": {"number": key}, "feeds": {}}
+    subjects = {"dwelling": dwelling, "resident": Subject.model_validate(resident)}
+    cell = {"value": f"{PEOPLE[1][0]}；{PEOPLE[0][0]}"}
+    digests = KeyedDigests(hub.keys)
+    named = Namer(digests, subjects).name([], dwelling, [Record("E", None, {"owners": cell})])
+    assert named.persons == 2
+    persons = {digests.of("resident/number", PEOPLE[n][0]) for n in (0, 1)}
+    assert set(named.digests[-2:]) == persons
 
 
 def test_files_show_the_joined_text(ask: Ask) -> None:

@@ -109,6 +109,16 @@ def test_of_sources_nothing_is_known_of_members_count_that_half_of_them_list(
     assert decided(**said) == value
 
 
+def test_a_handful_of_things_teaches_nothing() -> None:
+    few: Table = {
+        "E": {"a.t": frozenset("pq"), "b.t": frozenset("pr")},
+        "F": {"a.t": frozenset("pq")},
+        "G": {"a.t": frozenset("qr"), "b.t": frozenset("qr")},
+    }
+    found = answered(fused(SETS, table(told(few)), ENGINE))
+    assert found == {"E": {"p", "q", "r"}, "F": {"p", "q"}, "G": {"q", "r"}}
+
+
 def test_a_source_that_is_a_little_fresher_takes_nothing_away() -> None:
     rows: list[Claim] = [
         ("E", "x", "a.t", "p；q", "2025-09-01"), ("E", "x", "b.t", "p", "2025-12-01"),
@@ -158,6 +168,7 @@ def test_statuses_are_those_of_single_values() -> None:
     }  # fmt: skip
     assert found["stale", "x"]["reason"]["code"] == "fusion_members"
     assert found["fresh", "x"]["dataset"] == "law.t"
+    assert found["fresh", "x"]["supporting"] == '["law.t"]'
 
 
 def test_a_ruling_binds_the_whole_set_and_teaches() -> None:
