@@ -8,7 +8,7 @@ from catalog.contracts import Contract
 from catalog.standards import elements
 from catalog.standards.several import SUFFIX
 from catalog.subjects import Subject
-from hub.checks.definition import Check, chosen_by
+from hub.checks.definition import Check, CheckRule, chosen_by, judged_by
 from hub.workspace import Workspace
 from policies.models import KINDS
 from reconcile.quality import check_rules
@@ -139,14 +139,14 @@ def _check_mistakes(workspace: Workspace, check: Check) -> Iterator[Mistake]:
         ("ask",): _unknown(workspace, check.subject, [check.ask])
         or _unsearchable(workspace, check.subject, check.ask),
         ("members",): _unknown(workspace, members.subject, [members.by, check.authorisation]),
-        ("members", "where"): _unknown(workspace, members.subject, chosen_by(members.where)),
+        ("members", "where"): _misread(workspace, members.subject, members.where),
         ("members", "by"): _unsearchable(workspace, members.subject, members.by),
         ("authorisation",): _undated(workspace, members.subject, check.authorisation),
     }
     for name, fact in check.facts.items():
         of = members.subject if fact.of == "members" else fact.of
         asked["facts", name] = _unknown(workspace, of, [fact.match, fact.attribute])
-        asked["facts", name, "where"] = _unknown(workspace, of, chosen_by(fact.where))
+        asked["facts", name, "where"] = _misread(workspace, of, fact.where)
         asked["facts", name, "key"] = _unknown(workspace, members.subject, [fact.key])
         if fact.match is not None:
             asked["facts", name, "match"] = _unsearchable(workspace, of, fact.match)
@@ -158,6 +158,27 @@ def _check_mistakes(workspace: Workspace, check: Check) -> Iterator[Mistake]:
             if fact_name not in check.facts:
                 rule = f"there is no fact {fact_name!r}"
                 yield "check", check.check, ["rules", index, "needs"], rule
+        for part, rule in _judgement_mistakes(described):
+            yield "check", check.check, ["rules", index, part], rule
+
+
+def _judgement_mistakes(described: CheckRule) -> Iterator[tuple[str, str]]:
+    for part, judgement in (("met", described.met), ("doubt", described.doubt)):
+        try:
+            used = judged_by(judgement)
+        except ValueError as error:
+            yield part, str(error)
+            continue
+        if used - set(described.needs):
+            # A fact that is not needed would count although it is in doubt.
+            yield part, f"needs does not name the fact {min(used - set(described.needs))!r}"
+
+
+def _misread(workspace: Workspace, subject: str, where: str | None) -> str | None:
+    try:
+        return _unknown(workspace, subject, chosen_by(where))
+    except ValueError as error:
+        return str(error)
 
 
 def _unknown(workspace: Workspace, subject: str, attributes: Iterable[str | None]) -> str | None:

@@ -132,7 +132,8 @@ class Policy:
         scopes = self._scopes(ask)
         for option in self.plan(ask, ask.action).options.get(name, ()):
             if not option.granted:
-                yield reason("policy_rule_denies", rule=option.rules[0], item=item_of(name))
+                rule = self.named(ask, option.rules[0])
+                yield reason("policy_rule_denies", rule=rule, item=item_of(name))
             elif option.scope in scopes:
                 yield from failing(option.conditions, ask)
             elif option.scope == Reach.OWN_CASES:
@@ -152,6 +153,16 @@ class Policy:
                     yield reason("policy_rule_ended", rule=line.id, day=f"{line.valid_to}")
                 elif line.valid_from is not None and ask.now < since:
                     yield reason("policy_rule_not_begun", rule=line.id, day=f"{line.valid_from}")
+
+    def named(self, ask: Ask, rule: str) -> str:
+        """How the client is told of a line: by its id or, if that names a subject of which the
+        client may not know, such as one that a check reads, by its kind.
+        """
+        kind, _, about = rule.partition(":")
+        subject = about.partition("/")[0]
+        if kind not in ("sharing", "audience") or subject == ask.subject:
+            return rule
+        return rule if self._may_know(self.groups(ask.client_id), subject) else kind
 
     def _askable(self, ask: Ask) -> _Weighed | Denied:
         key = (ask.client_id, ask.action, ask.purpose, ask.subject)

@@ -50,7 +50,7 @@ def audience_of(subject: str, attribute: str, known: Known) -> Audience:
     """
     found = [
         Audience.DEPARTMENT if item is None else _audience(item)
-        for _, item in _feeding(known.subjects[subject], attribute, known)
+        for _, _, item in feeding(known.subjects[subject], attribute, known)
     ]
     return max(found, key=_NARROWING.index, default=Audience.DEPARTMENT)
 
@@ -83,6 +83,24 @@ def lines(agreements: Iterable[Agreement], known: Known) -> Iterator[Line]:
                 yield closed.line(f"{name}/{attribute}", f"check/{check}", Action.CHECK)
 
 
+def feeding(
+    subject: Subject, attribute: str, known: Known
+) -> Iterator[tuple[str, str, Item | None]]:
+    """Dataset, name of the item and item of every feed of an attribute; None where it is not
+    registered. Whether an entity is listed is told by whose the rows of the listing tables are,
+    so by the items that say so.
+    """
+    for dataset, items in subject.feeds.items():
+        names = {items[attribute]} if attribute in items else set()
+        if dataset in _listing(subject, attribute):
+            keys = {items[key] for key in subject.keys if key in items}
+            names |= keys or set(items.values())
+        contract = known.contracts.get(dataset)
+        found = {item.name: item for item in contract.items} if contract else {}
+        for name in sorted(names):
+            yield dataset, name, found.get(name)
+
+
 @dataclass(frozen=True, slots=True)
 class Reading:
     """What a check reads: an attribute, and an item of a table that feeds it. ``closed``: for
@@ -100,7 +118,7 @@ class Reading:
 def readings(check: str, known: Known) -> Iterator[Reading]:
     """All that a registered check reads."""
     for subject, attribute in sorted(known.checks[check]):
-        for dataset, item in _feeding(known.subjects[subject], attribute, known):
+        for dataset, _, item in feeding(known.subjects[subject], attribute, known):
             if item is not None:
                 said = _audience(item) if _closes(item) else None
                 yield Reading(subject, attribute, dataset, item.name, said, check in item.checks)
@@ -139,15 +157,10 @@ def _closes(item: Item) -> bool:
     return item.sharing is Sharing.NOT_SHARED or item.audience in narrow
 
 
-def _feeding(subject: Subject, attribute: str, known: Known) -> Iterator[tuple[str, Item | None]]:
-    """Dataset and item of every feed of an attribute; None where it is not registered."""
-    for dataset, items in subject.feeds.items():
-        if attribute not in items:
-            continue
-        contract = known.contracts.get(dataset)
-        found = contract.items if contract else ()
-        item = next((item for item in found if item.name == items[attribute]), None)
-        yield dataset, item
+def _listing(subject: Subject, attribute: str) -> tuple[str, ...]:
+    """The tables of which an attribute says who stands in them."""
+    listing = subject.listing
+    return listing.datasets if listing is not None and listing.attribute == attribute else ()
 
 
 def _closed_check(
@@ -170,9 +183,13 @@ def _closed(
     check: str | None = None,
 ) -> Iterator[_Closed]:
     """To whom an attribute is closed, or a ``check`` that reads it. A feed nobody registered
-    closes it to everyone; two departments that both keep it close it to each other.
+    closes it to everyone, and so does it if nothing feeds it; two departments that both keep it
+    close it to each other.
     """
-    for dataset, item in _feeding(subject, attribute, known):
+    feeds = tuple(feeding(subject, attribute, known))
+    if not feeds:
+        yield _Closed(ANY, "sharing")
+    for dataset, _, item in feeds:
         if item is None:
             yield _Closed(ANY, "sharing")
             continue
@@ -223,10 +240,12 @@ def _gaps(times: Iterable[tuple[date, date]]) -> Iterator[tuple[date | None, dat
 
 
 def _open_to_all(subject: Subject, attribute: str, known: Known) -> str | None:
-    """The mask under which an attribute is open to every department; None if it is not."""
-    items = [item for _, item in _feeding(subject, attribute, known) if item is not None]
-    feeds = sum(attribute in fed for fed in subject.feeds.values())
-    if not items or len(items) < feeds:
+    """The mask under which an attribute is open to every department; None if it is not. That
+    items are open does not open in which tables somebody stands.
+    """
+    found = [item for _, _, item in feeding(subject, attribute, known)]
+    items = [item for item in found if item is not None]
+    if not items or len(items) < len(found) or _listing(subject, attribute):
         return None
     wide = (Audience.PUBLIC, Audience.DEPARTMENTS)
     if not all(i.sharing is Sharing.UNCONDITIONAL and _audience(i) in wide for i in items):

@@ -11,23 +11,18 @@ from pydantic import AfterValidator, Field, model_validator
 from core.types import Model, Text
 from hub.checks.expressions import compile_expression
 
+EVERYTHING = "*"
+"""All attributes of a subject: what an expression may read that does not name what it reads."""
 
-def _names_items(source: str) -> str:
-    compile_expression(source).reads("item")
+
+def _compiles(source: str) -> str:
+    compile_expression(source)
     return source
 
 
-def _names_facts(source: str) -> str:
-    compile_expression(source).reads("facts")
-    return source
-
-
-Choice = Annotated[str, AfterValidator(_names_items)]
-"""An expression in CEL over ``item`` that is true or false; it names each attribute it reads."""
-
-Judgement = Annotated[str, AfterValidator(_names_facts)]
-"""An expression in CEL over ``facts`` and ``parameters`` that is true or false; it names each fact
-it reads.
+Expression = Annotated[str, AfterValidator(_compiles)]
+"""An expression in CEL that is true or false. That it names each part it reads is looked at before
+a check is registered, not here: what an older hub registered must still be readable.
 """
 
 
@@ -38,7 +33,7 @@ class Members(Model):
 
     subject: str
     by: str
-    where: Choice | None = None
+    where: Expression | None = None
 
 
 class Fact(Model):
@@ -55,7 +50,7 @@ class Fact(Model):
     match: str | None = None
     key: str | None = None
     attribute: str | None = None
-    where: Choice | None = None
+    where: Expression | None = None
     how: Literal["sum", "max", "count"]
     silence: Literal["none", "unknown"] = "none"
 
@@ -77,16 +72,8 @@ class CheckRule(Model):
     title: Text
     basis: str
     needs: tuple[str, ...]
-    met: Judgement
-    doubt: Judgement | None = None
-
-    @model_validator(mode="after")
-    def _needs_what_it_uses(self) -> CheckRule:
-        used = _named(self.met, "facts") | _named(self.doubt, "facts")
-        if used - set(self.needs):
-            # A fact that is not needed would count although it is in doubt.
-            raise ValueError(f"needs does not name the fact {min(used - set(self.needs))!r}")
-        return self
+    met: Expression
+    doubt: Expression | None = None
 
 
 class Check(Model):
@@ -116,20 +103,41 @@ class Check(Model):
 
 
 def reads(check: Check) -> Iterator[tuple[str, str]]:
-    """The attributes (subject, attribute) that a check reads."""
+    """The attributes (subject, attribute) that a check reads; ``(subject, EVERYTHING)`` where an
+    expression does not tell.
+    """
     people = check.members.subject
     yield check.subject, check.ask
     yield people, check.members.by
     if check.authorisation is not None:
         yield people, check.authorisation
-    yield from ((people, name) for name in chosen_by(check.members.where))
+    yield from _chosen(people, check.members.where)
     for fact in check.facts.values():
         yield from _of_fact(fact, people)
+    try:
+        for rule in check.rules:
+            judged_by(rule.met)
+            judged_by(rule.doubt)
+    except ValueError:
+        yield people, EVERYTHING
 
 
 def chosen_by(where: str | None) -> frozenset[str]:
-    """The attributes that pick records."""
+    """The attributes that pick records.
+
+    Raises:
+        ValueError: it does not name each one, so that nobody can say.
+    """
     return _named(where, "item")
+
+
+def judged_by(judgement: str | None) -> frozenset[str]:
+    """The facts that a rule is judged by.
+
+    Raises:
+        ValueError: it does not name each one, so that nobody can say.
+    """
+    return _named(judgement, "facts")
 
 
 def _of_fact(fact: Fact, people: str) -> Iterator[tuple[str, str]]:
@@ -139,7 +147,14 @@ def _of_fact(fact: Fact, people: str) -> Iterator[tuple[str, str]]:
             yield subject, name
     if fact.key is not None:
         yield people, fact.key
-    yield from ((subject, name) for name in chosen_by(fact.where))
+    yield from _chosen(subject, fact.where)
+
+
+def _chosen(subject: str, where: str | None) -> Iterator[tuple[str, str]]:
+    try:
+        yield from ((subject, name) for name in chosen_by(where))
+    except ValueError:
+        yield subject, EVERYTHING
 
 
 def _named(expression: str | None, variable: str) -> frozenset[str]:

@@ -76,6 +76,8 @@ def explained(
     items = [_item(rules, ask, name) for name in wanted]
     ids = [rule for item in items for option in item["options"] for rule in option["rules"]]
     ids += [str(r.fields["rule"]) for i in items for r in i.pop("because") if "rule" in r.fields]
+    # A kind alone stands for a rule of which the client may not know.
+    ids = [rule for rule in ids if ":" in rule]
     client = rules.policy.policies.clients.get(question.client)
     return {
         "client": question.client,
@@ -96,7 +98,7 @@ def _item(rules: Rules, ask: Ask, name: str) -> dict[str, Any]:
     """One item by itself."""
     whole = name == ask.subject or "/" in ask.subject
     verdict = decide(rules.policy, replace(ask, items=None if whole else (name,)))
-    options = [_option(option, ask) for option in reachable(rules.policy, ask, name)]
+    options = [_option(rules, option, ask) for option in reachable(rules.policy, ask, name)]
     because = verdict.reasons if isinstance(verdict, Denied) else ()
     if isinstance(verdict, Denied) and not verdict.hidden:
         because = distinct((*because, *_forbidding(rules, ask, name)))
@@ -128,14 +130,15 @@ def _forbidding(rules: Rules, ask: Ask, item: str) -> Iterator[Reason]:
             and line.purpose in (ANY, ask.purpose)
             and in_force(line, ask.now)
         ):
-            yield reason("policy_rule_denies", rule=line.id, item=item)
+            yield reason("policy_rule_denies", rule=rules.policy.named(ask, line.id), item=item)
 
 
-def _option(option: Option, ask: Ask) -> dict[str, Any]:
+def _option(rules: Rules, option: Option, ask: Ask) -> dict[str, Any]:
+    ids = [rules.policy.named(ask, rule) for rule in option.rules]
     fields = {
         "scope": scope_words(option.scope),
         "mask": option.mask,
-        "rules": ", ".join(option.rules),
+        "rules": ", ".join(ids),
     }
     code = "deciding_option_open" if option.granted else "deciding_option_closed"
     return {
@@ -143,7 +146,7 @@ def _option(option: Option, ask: Ask) -> dict[str, Any]:
         "mask": option.mask,
         "granted": option.granted,
         "conditions": conditions(option.conditions, ask),
-        "rules": list(option.rules),
+        "rules": ids,
         "words": told(code, **fields),
     }
 

@@ -8,6 +8,7 @@ from typing import Any
 from core.messages import LANGUAGES, say
 from core.types import Sharing
 from hub.serving.board import Rules
+from policies.audiences import feeding
 from policies.documents import COLUMNS, RULES
 from policies.models import Agreement, Effect, Line, Rule
 
@@ -89,19 +90,17 @@ class Grounds:
         """The items that feed an attribute, how each may be shared (None: unregistered) and for
         whom its department says that it is.
         """
-        for dataset, fed in self._workspace.subjects[subject].feeds.items():
-            if attribute in fed:
-                contract = self._workspace.contracts.get(dataset)
-                items: Mapping[str, Any] = {i.name: i for i in contract.items} if contract else {}
-                found, known = items.get(fed[attribute]), self._names(dataset)
-                yield {
-                    "department": contract.department if contract else None,
-                    "dataset": dataset if known else None,
-                    "item": fed[attribute] if known else None,
-                    "sharing": None if found is None else found.sharing,
-                    "audience": None if found is None else found.audience,
-                    "leader_rank": None if found is None else found.leader_rank,
-                }
+        described, known = self._workspace.subjects[subject], self._workspace.known
+        for dataset, name, found in feeding(described, attribute, known):
+            contract, is_known = known.contracts.get(dataset), self._names(dataset)
+            yield {
+                "department": contract.department if contract else None,
+                "dataset": dataset if is_known else None,
+                "item": name if is_known else None,
+                "sharing": None if found is None else found.sharing,
+                "audience": None if found is None else found.audience,
+                "leader_rank": None if found is None else found.leader_rank,
+            }
 
 
 def _named(item: Mapping[str, Any]) -> str:

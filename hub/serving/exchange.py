@@ -138,7 +138,9 @@ class Exchange:
             "sha256": digest,
         }
         # The file's own digest is no value: the log holds it, so that a file can be recognised.
-        about = About((digest,), {"answered": told.rows}, release, tuple(told.parts))
+        # Who is in it stands in the parts: whom the order named may not be.
+        rows = {"answered": told.rows, "persons": 0}
+        about = About((digest,), rows, release, tuple(told.parts))
         return answer, about, file
 
     def _secret(self, access: Access, subject: Subject) -> bytes:

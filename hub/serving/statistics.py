@@ -12,12 +12,14 @@ from catalog.standards import elements
 from catalog.standards.base import Invalid
 from catalog.subjects import Subject
 from core.errors import BadInput, HubError
+from hub.audit.entries import KeyedDigests
 from hub.serving.access import About, Access
 from hub.serving.bulk import Bulk, Selection, newest
 from hub.serving.disclosure import MOST_CELLS, TooFine, publishable
 from hub.serving.notes import Call
 from hub.serving.office import Office
-from hub.serving.steps import ValueInvalid, cells
+from hub.serving.persons import numbered
+from hub.serving.steps import ValueInvalid, asked_by, cells
 from policies.decide import Denied, Grant, Reason, Tier
 from policies.masking import Cell, MaskedRow, Masker
 from policies.models import REVEAL, Action
@@ -68,7 +70,7 @@ class Statistics:
         """
         items = question.items
         said = {"items": items, "by": question.by, "where": question.where}
-        access = self._office.sharing(call, Action.QUERY, "count", subject, said)
+        access = self._naming(subject, question).sharing(call, Action.QUERY, "count", subject, said)
         if not question.by or len(items) > MOST_DIMENSIONS:
             access.fail(BadInput(field="by", rule="count by one to three items, where included"))
         described = access.rules.workspace.subjects[subject]
@@ -96,8 +98,15 @@ class Statistics:
             "small_count": described.small_count,
             "groups": groups,
         }
-        rows = {"counted": counted.total(), "groups": len(groups)}
+        rows = {"counted": counted.total(), "groups": len(groups), "persons": 0}
         return access.give(answer, About(rows=rows, release=release))
+
+    def _naming(self, subject: str, question: Question) -> Office:
+        """The door for whom the question names by a person's number; other values name nobody."""
+        known = self._office.rules.workspace.subjects.get(subject)
+        numbers = () if known is None else numbered(known)
+        where = {name: value for name, value in question.where.items() if name in numbers}
+        return self._office.naming(asked_by(KeyedDigests(self._hub.keys), known, where))
 
     def _counted(
         self, access: Access, subject: Subject, items: tuple[str, ...]

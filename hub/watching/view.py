@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
+from itertools import islice
 from typing import Any
 
 from sqlalchemy import select
@@ -23,6 +24,7 @@ from hub.serving.office import Office
 from hub.serving.persons import numbered, person_kind
 from hub.serving.steps import asked_by
 from hub.watching.kin import canonical
+from hub.watching.trail import day_of
 from hub.workspace import Workspace
 from policies.models import REVEAL, SUPPRESS, Action
 from reconcile.models import GoldenKey
@@ -33,6 +35,8 @@ OWN = "audit/own"
 MOST_ENTRIES = 500
 
 _PAGE = 200
+_MOST_REFUSED = 20_000
+"""Refused requests that are read at most, the latest: anybody can make as many as they like."""
 _NOBODY = "-"
 
 
@@ -44,7 +48,9 @@ class OwnView:
         self._digests = KeyedDigests(office.hub.keys)
 
     def read(self, call: Call, number: str, limit: int = 100) -> dict[str, Any]:
-        """The latest entries about the person of a number, at most ``limit``.
+        """The latest entries about the person of a number: at most ``limit`` by which something
+        was shown, and at most as many lines of others. Of those that are alike on one day, a line
+        says how many there were, so that no flood of them hides what was shown.
 
         Raises:
             SubjectUnknown, Forbidden: the policy refuses.
@@ -60,10 +66,10 @@ class OwnView:
             access.fail(error)
         digests = self._about(workspace, value)
         telling = _Telling(workspace, self._office.hub.clock.now())
-        found: dict[int, dict[str, Any]] = {}
+        found: dict[int, _Told] = {}
         for digest in digests:
             found |= self._told(telling, digest, limit)
-        lines = [found[index] for index in sorted(found, reverse=True)[:limit]]
+        lines = _gathered(found, limit)
         # Of what was left out, not even the number is logged.
         about = About(rows={"answered": len(lines), "persons": 1})
         return access.give({"entries": lines}, about)
@@ -101,26 +107,65 @@ class OwnView:
                     found += [self._digests.of(f"{name}/entity", entity) for entity in entities]
         return list(dict.fromkeys(found))
 
-    def _told(self, telling: _Telling, digest: str, limit: int) -> dict[int, dict[str, Any]]:
-        """Index → line, of the latest entries that name a digest and may be told of."""
-        found: dict[int, dict[str, Any]] = {}
-        for recorded in self._entries(digest):
-            line = telling.line(recorded)
-            if line is not None:
-                found[recorded.index] = line
-            if len(found) == limit:
+    def _told(self, telling: _Telling, digest: str, limit: int) -> dict[int, _Told]:
+        """By index, the latest entries that name a digest and may be told of."""
+        found, shown = dict[int, _Told](), 0
+        for recorded in self._entries(digest, granted=True):
+            told = telling.of(recorded)
+            if told is not None:
+                found[recorded.index] = told
+                shown += told.line["outcome"] == "shown"
+            if shown == limit:
                 break
+        for recorded in islice(self._entries(digest, granted=False), _MOST_REFUSED):
+            told = telling.of(recorded)
+            if told is not None:
+                found[recorded.index] = told
         return found
 
-    def _entries(self, digest: str) -> Iterator[Recorded]:
+    def _entries(self, digest: str, granted: bool) -> Iterator[Recorded]:
         below = None
         while True:
-            wanted = Wanted(person=digest, below=below, limit=_PAGE)
+            wanted = Wanted(person=digest, granted=granted, below=below, limit=_PAGE)
             page = self._office.hub.audit.find(wanted)
             yield from (r for r in page if digest in r.entry["what"]["digests"])
             if len(page) < _PAGE:
                 return
             below = page[-1].index
+
+
+@dataclass(frozen=True)
+class _Told:
+    """What is told of an entry: its line without time and words, and the code of its words.
+    ``order``: what the parts of a long answer, and the answer, have in common.
+    """
+
+    line: Mapping[str, Any]
+    code: str
+    time: datetime
+    order: tuple[datetime, str]
+    is_part: bool
+
+
+def _gathered(found: Mapping[int, _Told], limit: int) -> list[dict[str, Any]]:
+    """The lines, the latest first. A long answer is told by one of its parts; of what showed
+    nothing, those that are alike on one day are counted.
+    """
+    parts = {told.order: index for index, told in found.items() if told.is_part}
+    shown: list[tuple[int, _Told]] = []
+    others: dict[tuple[str, date], list[tuple[int, _Told]]] = {}
+    for index in sorted(found, reverse=True):
+        told = found[index]
+        if parts.get(told.order, index) != index:
+            continue
+        if told.line["outcome"] == "shown":
+            shown.append((index, told))
+        else:
+            alike = (f"{told.code} {told.line}", day_of(told.time))
+            others.setdefault(alike, []).append((index, told))
+    lines = [(index, _line(told, 1)) for index, told in shown[:limit]]
+    lines += [(some[0][0], _line(some[0][1], len(some))) for some in [*others.values()][:limit]]
+    return [line for _, line in sorted(lines, key=lambda each: each[0], reverse=True)]
 
 
 @dataclass(frozen=True)
@@ -130,31 +175,28 @@ class _Telling:
     workspace: Workspace
     now: datetime
 
-    def line(self, recorded: Recorded) -> dict[str, Any] | None:
-        """One line; None for what is not, or not yet, told."""
+    def of(self, recorded: Recorded) -> _Told | None:
+        """What is told of an entry; None for what is not, or not yet, told."""
         entry = recorded.entry
         what, purpose = entry["what"], entry["why"]["purpose"]
         # An auditor's search of the log is no look at anybody's data.
         searched = what["subject"].split("/")[0] == "audit" and what["subject"] != OWN
         if searched or recorded.time > self.now - self._delay(purpose):
             return None
-        granted = entry["decision"]["granted"]
-        shown = granted and entry["outcome"] != "failed"
-        shown = shown and what["rows"].get("persons", 1) > 0
-        items = self._items(entry) if shown else []
+        outcome = _outcome(entry)
         line = {
-            "time": recorded.time.isoformat(timespec="seconds"),
             "department": self._department(entry["who"]["department"]),
             "who": self._client(entry["who"]["client"]),
-            "purpose": self._purpose(purpose, granted),
-            "subject": self._subject(what["subject"]),
+            "purpose": self._purpose(purpose, entry["decision"]["granted"]),
+            "subject": self._subject(what),
             "action": what["action"],
-            "items": items,
-            "outcome": "shown" if shown else "nothing_shown" if granted else "refused",
+            "items": self._items(entry) if outcome == "shown" else [],
+            "outcome": outcome,
         }
         if self.workspace.watch.rules.own_view.accounts:
             line["account"] = entry["who"]["person"]
-        return {**line, "words": {language: _words(line, language) for language in LANGUAGES}}
+        order = (recorded.time, entry["request"])
+        return _Told(line, _code(entry, outcome), recorded.time, order, entry["outcome"] == "part")
 
     def _delay(self, purpose: str | None) -> timedelta:
         """How long entries for a purpose are kept back. Of one that is not registered any more,
@@ -194,7 +236,10 @@ class _Telling:
         told = name if name is not None and (granted or name in titles) else _NOBODY
         return _titled(titles, told)
 
-    def _subject(self, name: str) -> dict[str, str]:
+    def _subject(self, what: Mapping[str, Any]) -> dict[str, str]:
+        if what["action"] in _NO_SUBJECT:
+            return {n: say(f"view_subject_{what['action']}", n) for n in LANGUAGES}
+        name = what["subject"]
         kind, _, check = name.partition("/")
         if kind == "check" and check in self.workspace.checks:
             return self.workspace.checks[check].title.model_dump()
@@ -211,13 +256,19 @@ def _same(name: str) -> dict[str, str]:
     return dict.fromkeys(LANGUAGES, name)
 
 
-def _words(line: Mapping[str, Any], language: str) -> str:
+def _line(told: _Told, count: int) -> dict[str, Any]:
+    line = {"time": told.time.isoformat(timespec="seconds"), "count": count, **told.line}
+    return {**line, "words": {name: _words(told.code, line, name) for name in LANGUAGES}}
+
+
+def _words(code: str, line: Mapping[str, Any], language: str) -> str:
+    comma, space = ("、", "") if language == "zh" else (", ", " ")
     names = ("who", "department", "purpose", "subject")
-    told = {name: line[name][language] for name in names}
-    words = say(_code(line), language, **told)
+    words = say(code, language, **{name: line[name][language] for name in names})
+    if line["count"] > 1:
+        words += space + say("view_times", language, count=line["count"])
     if not line["items"]:
         return words
-    comma, space = ("、", "") if language == "zh" else (", ", " ")
     items = comma.join(
         say("view_item_part" if item["masked"] else "view_item_whole", language,
             item=item["item"][language])
@@ -226,12 +277,35 @@ def _words(line: Mapping[str, Any], language: str) -> str:
     return words + space + say("view_items", language, items=items)
 
 
-def _code(line: Mapping[str, Any]) -> str:
-    if line["outcome"] != "shown":
-        return f"view_{line['outcome']}"
-    if line["action"] == "audit_subject":
-        return "view_own"
-    known = {"query": "view_query", "verify": "view_verify", "check": "view_check"}
-    if line["action"] in known:
-        return known[line["action"]]
-    return "view_bulk" if line["action"].startswith("exchange") else "view_other"
+_NO_SUBJECT = frozenset({"case_open", "audit_subject"})
+"""What is done under names of the hub's own, which say nothing to anybody."""
+
+
+def _outcome(entry: Mapping[str, Any]) -> str:
+    """``waiting``: refused for want of a second person, who was asked."""
+    what, decision = entry["what"], entry["decision"]
+    if not decision["granted"]:
+        asked = "policy_second_person_needed" in decision["reasons"]
+        return "waiting" if asked else "refused"
+    failed, met = entry["outcome"] == "failed", what["rows"].get("persons", 1) > 0
+    # Whom a case names is written down; nothing is shown of them, not even whether they are known.
+    return "shown" if met and not failed and what["action"] != "case_open" else "nothing_shown"
+
+
+def _code(entry: Mapping[str, Any], outcome: str) -> str:
+    action = entry["what"]["action"]
+    if outcome == "refused" and action in _NO_SUBJECT:
+        return f"view_refused_{action}"
+    if action == "case_open" and entry["outcome"] == "answered":
+        return "view_case_open"
+    if outcome != "shown":
+        return f"view_{outcome}"
+    known = {
+        "audit_subject": "view_own",
+        "query": "view_query",
+        "verify": "view_verify",
+        "check": "view_check",
+    }
+    if action in known:
+        return known[action]
+    return "view_bulk" if action.startswith("exchange") else "view_other"

@@ -26,6 +26,9 @@ from hub.audit.search import Wanted
 from hub.conditions import usage
 from hub.conditions.zones import networks, origin
 from hub.identity import Caller, Tokens
+from hub.serving.notes import Call
+from hub.serving.office import Office
+from hub.watching.view import OwnView
 from hub.watching.watch import Watcher
 from policies.conditions import Quota
 from policies.verdicts import Owed
@@ -388,6 +391,24 @@ def test_a_second_person_may_say_no_or_come_too_late(place: Town) -> None:
     place.ask("/v1/approvals/approve", "worker-2/wang", "twice", approval=3)
     place.hub.clock.moment += timedelta(hours=1)  # type: ignore[attr-defined]
     assert "Approval 4 was asked" in place.query("worker-1/li", "twice", SECOND).json()["detail"]
+
+
+def test_a_person_is_told_that_a_request_waits_and_that_it_was_refused(place: Town) -> None:
+    later = replace(place.hub, clock=FixedClock(NOW + timedelta(days=3650)))
+
+    def newest() -> dict[str, Any]:
+        call = Call(Caller("citizen-1"), "data_governance", "Z-1")
+        (line, *_) = OwnView(Office(later)).read(call, THIRD)["entries"]
+        assert (line["action"], line["items"]) == ("query", [])
+        return dict(line)
+
+    place.query("worker-1/li", "twice", THIRD)
+    waits = newest()
+    assert waits["outcome"] == "waiting"
+    assert "a second person has to approve" in waits["words"]["en"]
+    place.ask("/v1/approvals/refuse", "worker-2/wang", "twice", approval=1)
+    place.query("worker-1/li", "twice", THIRD)
+    assert newest()["outcome"] == "refused"
 
 
 def test_one_approval_answers_one_of_many_at_once(place: Town) -> None:

@@ -207,6 +207,7 @@ def test_small_counts_are_not_told(hub: Hub, api: Api) -> None:
     assert answer["groups"] == []
     assert answer["small_count"] == 5
     assert last(hub, "count")["what"]["items"] == {"birth_date": "year"}
+    assert last(hub, "count")["what"]["rows"]["persons"] == 0
 
 
 @pytest.mark.parametrize("item", ["name", "resident_id", "mobile"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -237,6 +238,7 @@ def test_whoever_was_asked_about_is_told_also_where_it_was_refused(hub: Hub, api
         "query": (f"{path}/query", "worker-1", {**said, **about, "items": ["birth_date"]}),
         "verify": (f"{path}/verify", "worker-1", {**said, **about, "claims": claims}),
         "exchange": (f"{path}/exchange", "nobody-1", {**said, **about}),
+        "count": ("/v1/statistics/resident", "worker-1", {**said, **about, "by": ["sex"]}),
         "check": ("/v1/checks/grown_up", "nobody-1", {**said, **about}),
         "case_open": ("/v1/cases/open", "nobody-1", {**said, "about": named}),
         "audit_subject": ("/v1/audit/subject", "worker-1", {**said, "number": OTHER}),
@@ -250,11 +252,72 @@ def test_whoever_was_asked_about_is_told_also_where_it_was_refused(hub: Hub, api
         told = (line["action"], line["outcome"], line["items"], line["who"]["en"])
         assert told == (action, "refused", [], client)
         assert "and was refused" in line["words"]["en"]
+        assert "/" not in "".join(line["subject"].values()), "no names of the hub's own"
         assert set(line) == set(view(hub, OTHER)[0]), "no more than of an answer"
     # The same of what was answered.
     explained = api("POST", f"{path}/explain", "steward-1", person="zhao", json=governed)
     assert explained.status_code == 200
     assert view(hub, OTHER)[0]["action"] == "explain"
+
+
+def test_an_order_tells_whoever_is_in_the_file_once_and_others_that_they_are_not(
+    hub: Hub, api: Api
+) -> None:
+    said = {"purpose": "visit", "case": "GD-1"}
+    outcomes = {FIRST: "shown", OTHER: "nothing_shown"}
+    before = {number: len(view(hub, number)) for number in outcomes}
+    for number in outcomes:
+        body = {**said, "where": {"resident_id": number}}
+        path = "/v1/subjects/resident/exchange"
+        assert api("POST", path, "worker-1", person="li", json=body).status_code == 200
+    for number, outcome in outcomes.items():
+        found = view(hub, number)
+        assert len(found) == before[number] + 2, "the view before, and the order"
+        assert (found[0]["action"], found[0]["outcome"]) == ("exchange", outcome)
+        assert ("yours among them" in found[0]["words"]["en"]) is (outcome == "shown")
+
+
+def test_a_case_tells_whom_it_names_that_nothing_was_shown(hub: Hub, api: Api) -> None:
+    named = [{"subject": "resident", "attribute": "resident_id", "value": FIRST}]
+    body = {"purpose": "visit", "case": "GD-77", "about": named}
+    answers = [api("POST", "/v1/cases/open", "worker-1", json=body).status_code for _ in range(2)]
+    assert answers[0] == 200
+    assert answers[1] != 200, "there is such a case"
+    failed, opened = view(hub, FIRST)[:2]
+    for line, words in ((opened, "opened a case that names you"), (failed, "(a case), for")):
+        assert (line["action"], line["outcome"]) == ("case_open", "nothing_shown")
+        assert line["subject"] == {"zh": "办件", "en": "a case"}
+        assert words in line["words"]["en"]
+
+
+def test_no_flood_of_requests_hides_what_was_shown(watched: Hub) -> None:
+    """What showed nothing is counted: one line for a client, a purpose and a day."""
+    hub, clock = watched, watched.clock
+    assert isinstance(clock, FixedClock)
+    digest = KeyedDigests(hub.keys).of("resident/resident_id", FIRST)
+    (looked,) = requests(hub, 1)
+
+    def asked(client: str, persons: int, granted: bool = True) -> Entry:
+        what = replace(looked.what, digests=(digest,), rows={"persons": persons})
+        who, decision = Who(client, "police", "li"), Decision(granted=granted)
+        outcome = "answered" if granted else "refused"
+        return replace(looked, who=who, what=what, decision=decision, outcome=outcome)
+
+    hub.audit.append([asked("worker-1", 1)])
+    hub.audit.append([asked("nobody-1", 0, granted=False)] * 150)
+    hub.audit.append([asked("worker-1", 0)] * 150)
+    clock.moment += timedelta(days=1)
+    hub.audit.append([asked("nobody-1", 0, granted=False)])
+    found = [(line["who"]["en"], line["outcome"], line["count"]) for line in view(hub, FIRST)]
+    assert found[:4] == [
+        ("nobody-1", "refused", 1),
+        ("worker-1", "nothing_shown", 150),
+        ("nobody-1", "refused", 150),
+        ("worker-1", "shown", 1),
+    ]
+    assert "150 times on that day" in view(hub, FIRST)[3]["words"]["en"]
+    few = OwnView(Office(hub)).read(Call(Caller("citizen-1"), "data_governance", "Z-1"), FIRST, 3)
+    assert [line["outcome"] for line in few["entries"]].count("shown") == 3
 
 
 def test_a_purpose_that_there_is_none_of_is_kept_back_and_not_repeated(hub: Hub, api: Api) -> None:

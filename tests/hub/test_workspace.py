@@ -138,6 +138,24 @@ MISTAKES: dict[str, tuple[str, dict[str, Any], str]] = {
     "a fact of no attribute": (
         CHECK, {"facts__people__attribute": "shoes"}, "no attribute 'shoes'",
     ),
+    "members picked by what is not named": (
+        CHECK, {"members__where": "size(item) > 3"}, "written as item.<name>",
+    ),
+    "a fact of what is not named": (
+        CHECK, {"facts__people__where": "item['sex'] == '1'"}, "written as item.<name>",
+    ),
+    "a rule over what is not named": (
+        CHECK, {"rules__0__met": "facts['people'] == 1.0"}, "written as facts.<name>",
+    ),
+    "a doubt over what is not named": (
+        CHECK, {"rules__0__doubt": "size(facts) > 1"}, "written as facts.<name>",
+    ),
+    "a rule that uses what it does not need": (
+        CHECK, {"rules__0__needs": []}, "needs does not name the fact",
+    ),
+    "a rule in doubt over what it does not need": (
+        CHECK, {"rules__0__doubt": "facts.homes < 5.0"}, "needs does not name the fact 'homes'",
+    ),
     "a rule that needs no fact": (CHECK, {"rules__0__needs": ["people", "shoes"]}, "no fact 'shoes'"),
 }  # fmt: skip
 

@@ -312,6 +312,91 @@ def test_a_check_that_is_closed_says_by_what(tmp_path: Path) -> None:
     }
 
 
+def test_a_check_that_is_closed_names_no_subject_that_the_client_may_not_know_of(
+    tmp_path: Path,
+) -> None:
+    shops = town.CONTRACTS["market.shops"]
+    closed = {"sharing": Sharing.CONDITIONAL, "audience": Audience.DEPARTMENT}
+    shops = shops.model_copy(
+        update={"items": tuple(item.model_copy(update=closed) for item in shops.items)}
+    )
+    reads = {"low_income": frozenset({("shop", "owner")})}
+    known = Known(
+        **{
+            **vars(town.KNOWN),
+            "checks": reads,
+            "contracts": town.CONTRACTS | {shops.dataset: shops},
+        }
+    )
+    opens = RULE.model_copy(update={"line": 2, "role": "civil", "object": "shop/name"})
+    made = policy(tmp_path, known, rules=(CHECK, opens))
+    told = {"grid.app": "audience", "civil.desk": "audience:shop/owner"}
+    for client, rule in told.items():
+        asked = replace(ask(client, subject="check/low_income"), action=Action.CHECK)
+        refused = decide(made, asked)
+        assert isinstance(refused, Denied)
+        assert [reason.fields.get("rule") for reason in refused.reasons] == [None, rule]
+        assert made.named(asked, "audience:shop/owner") == rule
+
+
+def listing(**said: Any) -> Known:
+    """The town, in which shops are also told by who stands in the tables of two departments; of
+    those of health, the item by which they are told apart says more.
+    """
+    listed = listing_table("health.shops", **said)
+    described = town.SHOP.model_dump() | {
+        "feeds": {**town.SHOP.feeds, "health.shops": {"credit_code": "code", "name": "title"}},
+        "listing": {"attribute": "listed", "datasets": ["market.shops", "health.shops"]},
+    }
+    described["attributes"]["listed"] = {"title": town.title("listed"), "element": "flag"}
+    subjects = town.KNOWN.subjects | {"shop": Subject.model_validate(described)}
+    checks = {"low_income": frozenset({("shop", "listed")})}
+    contracts = town.CONTRACTS | {"health.shops": listed}
+    changed = {"subjects": subjects, "checks": checks, "contracts": contracts}
+    return Known(**{**vars(town.KNOWN), **changed})
+
+
+def listing_table(dataset: str, **said: Any) -> Contract:
+    described = {
+        "code": ("credit_code", "conditional", 1),
+        "title": ("organisation_name", "conditional", 1),
+    }
+    made = town.contract(dataset, described)
+    code, name = made.items
+    return made.model_copy(update={"items": (code.model_copy(update=said), name)})
+
+
+def may_know_who_is_listed(known: Known, folder: Path) -> set[str]:
+    opens = RULE.model_copy(update={"object": "shop/*"})
+    made = policy(folder, known, rules=(opens, CHECK))
+    asked = {c: ask(c, subject="shop", items=("listed",)) for c in EVERYBODY}
+    found = {c for c, a in asked.items() if isinstance(decide(made, a), Grant)}
+    assert may_run(made) == found
+    return found
+
+
+def test_who_is_listed_is_closed_to_whom_the_tables_that_list_are(tmp_path: Path) -> None:
+    assert may_know_who_is_listed(listing(), tmp_path) == EVERYBODY
+    assert audience_of("shop", "listed", listing()) is Audience.TIED
+    assert lines_of(listing(), "shop/listed") == []
+    closed = listing(audience=Audience.DEPARTMENT)
+    assert may_know_who_is_listed(closed, tmp_path) == {"health.desk"}
+    assert audience_of("shop", "listed", closed) is Audience.DEPARTMENT
+    assert may_know_who_is_listed(listing(sharing=Sharing.NOT_SHARED), tmp_path) == {"health.desk"}
+    told = {f"{r.dataset}/{r.item}": r.closed for r in readings("low_income", closed)}
+    assert told == {
+        "market.shops/credit_code": None,
+        "health.shops/code": Audience.DEPARTMENT,
+    }
+
+
+def test_what_nothing_feeds_is_closed_to_everyone(tmp_path: Path) -> None:
+    known = listing()
+    described = known.subjects["shop"].model_copy(update={"listing": None})
+    unfed = {**vars(known), "subjects": known.subjects | {"shop": described}}
+    assert may_know_who_is_listed(Known(**unfed), tmp_path) == set()
+
+
 def test_a_check_of_what_nobody_registered_is_closed(tmp_path: Path) -> None:
     ghost = {**vars(town.KNOWN), "contracts": {"market.shops": town.CONTRACTS["market.shops"]}}
     assert may_run(policy(tmp_path, Known(**ghost), rules=(CHECK,))) == set()
