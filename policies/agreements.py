@@ -113,12 +113,13 @@ def _conditions(agreement: Agreement, action: Action) -> Conditions:
 
 def _counter(document: Rule | Agreement, conditions: Conditions) -> str:
     """What a quota is counted under: all that the rule or agreement says, not where it stands or
-    how it is titled, so that only what says something else begins to count anew.
+    how it is titled, in which order words stand or whether one stands twice, so that only what
+    says something else begins to count anew.
     """
     if conditions.quota is None:
         return ""
     said = document.model_dump(mode="json", exclude={"line", "title"})
-    return digest({n: sorted(s) if isinstance(s, list) else s for n, s in said.items()})
+    return digest({n: sorted(set(s)) if isinstance(s, list) else s for n, s in said.items()})
 
 
 def _revision(documents: Documents, lines: tuple[Line, ...], known: Known) -> str:

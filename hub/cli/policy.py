@@ -196,6 +196,8 @@ def what_if(  # noqa: PLR0913, PLR0917 - options of a command line
     if found["unjudged"]:
         lacking = (tell(f"deciding_lacking_{n}", count=c) for n, c in found["lacking"].items())
         out.print(tell("deciding_unjudged", unjudged=found["unjudged"], lacking="; ".join(lacking)))
+    if found["refused_otherwise"]:
+        out.print(tell("deciding_otherwise", count=found["refused_otherwise"]))
     turned = {name: found[name] for name in ("to_denied", "to_granted")}
     table(
         tell("deciding_changes", **turned),

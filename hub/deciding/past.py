@@ -30,6 +30,10 @@ from policies.sights import Sight, names, sights
 
 _REPLAYED = frozenset({Action.LOOKUP, Action.VERIFY, Action.QUERY, Action.EXCHANGE, Action.CHECK})
 _PAGE = 1000
+_OTHERWISE = frozenset({"policy_item_unknown", "policy_filter_closed"})
+"""Refusals that do not hang on whether the items asked for are open: there is no such item, or it
+was searched by what one may not search by, of which the log keeps no name.
+"""
 _SOMEBODY = frozenset({"-"})
 
 
@@ -94,12 +98,14 @@ class Views:
 
 class Alike(NamedTuple):
     """Requests that turn out alike: the items asked for (none: whatever is open), whether they
-    were granted and, if so, ``certain``: by the policy that is in force, and each way as judged.
+    were granted and, if so, ``certain``: by the policy that is in force; ``otherwise``:
+    refused whatever items are open; and each way as judged.
     """
 
     items: tuple[str, ...]
     granted: bool
     certain: bool
+    otherwise: bool
     judged: tuple[tuple[Way, Judgement], ...]
 
 
@@ -124,6 +130,7 @@ class _Request(NamedTuple):
     case: str | None
     items: tuple[str, ...]
     granted: bool
+    otherwise: bool
     approved: bool
     policy: str
 
@@ -186,6 +193,7 @@ class Replay:
                 items=request.items,
                 granted=request.granted,
                 certain=request.granted and request.policy == revision,
+                otherwise=request.otherwise,
                 judged=tuple(
                     (way, _judge(way, asked, request.case)) for way in self.views(request.key).ways
                 ),
@@ -224,10 +232,10 @@ class Replay:
 
 
 def _request(recorded: Recorded) -> _Request | None:
-    """An entry as a request; None for what is no request for data."""
+    """An entry as a request; None for what is no request for data, or but a part of its answer."""
     entry = recorded.entry
     who, what, why = entry["who"], entry["what"], entry["why"]
-    if what["action"] not in _REPLAYED or why["purpose"] is None:
+    if what["action"] not in _REPLAYED or why["purpose"] is None or entry["outcome"] == "part":
         return None
     granted = entry["decision"]["granted"]
     return _Request(
@@ -237,6 +245,7 @@ def _request(recorded: Recorded) -> _Request | None:
         case=why["case"],
         items=tuple(sorted(what["items"])),
         granted=granted,
+        otherwise=not granted and not _OTHERWISE.isdisjoint(entry["decision"]["reasons"]),
         approved=granted and "approval" in what["rows"],
         policy=entry["policy"],
     )

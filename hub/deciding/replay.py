@@ -30,12 +30,13 @@ LACKING = {Need.ZONES: "zone", Need.CASE: "case", Need.SECOND: "second_person"}
 
 @dataclass
 class Turned:
-    """How many requests turn; and how many may or may not, by what is lacking to say (a request
-    may lack several).
+    """How many requests turn; how many were refused whatever items are open; and how many may or
+    may not turn, by what is lacking to say (a request may lack several).
     """
 
     to_denied: int = 0
     to_granted: int = 0
+    otherwise: int = 0
     unjudged: int = 0
     lacking: Counter[str] = field(default_factory=Counter)
 
@@ -95,6 +96,7 @@ def what_if(
         "distinct": len(past.requests),
         "to_denied": sum(change["to_denied"] for change in changes),
         "to_granted": sum(change["to_granted"] for change in changes),
+        "refused_otherwise": sum(change["refused_otherwise"] for change in changes),
         "unjudged": sum(change["unjudged"] for change in changes),
         "lacking": dict(lacking),
         "changes": changes[:MOST_CHANGES],
@@ -124,7 +126,10 @@ def _change(key: Key, requests: Mapping[Alike, int], views: Views) -> dict[str, 
     for alike, count in requests.items():
         refused += 0 if alike.granted else count
         uses.update(dict.fromkeys(alike.items, count) if alike.granted else {})
-        turned.add(*_judged(alike, views), count)
+        if alike.otherwise:
+            turned.otherwise += count
+        else:
+            turned.add(*_judged(alike, views), count)
     both = [name for name in was if name in will and was[name].keys() != will[name].keys()]
     return {
         **key._asdict(),
@@ -132,6 +137,7 @@ def _change(key: Key, requests: Mapping[Alike, int], views: Views) -> dict[str, 
         "refused": refused,
         "to_denied": turned.to_denied,
         "to_granted": turned.to_granted,
+        "refused_otherwise": turned.otherwise,
         "unjudged": turned.unjudged,
         "lacking": dict(turned.lacking),
         "gained": [_item(name, will=will) for name in will if name not in was],
@@ -143,18 +149,23 @@ def _change(key: Key, requests: Mapping[Alike, int], views: Views) -> dict[str, 
 def _judged(alike: Alike, views: Views) -> tuple[Judgement, Judgement]:
     """Whether requests are open under the policy in force, and under the draft."""
     named = alike.items or tuple(views.before.keys() | views.after.keys())
-    if all(views.before.get(name) == views.after.get(name) for name in named):
+    if all(_ways(views.before, name) == _ways(views.after, name) for name in named):
+        # Under which masks does not turn a request.
         return Judgement(True), Judgement(True)
     judged = dict(alike.judged)
     if alike.certain:
         # It was given, so what alone could give it held.
         for name in named:
-            ways = set(views.before.get(name, {}).values())
+            ways = _ways(views.before, name)
             judged.update(dict.fromkeys(ways if len(ways) == 1 else (), Judgement(True)))
     was = _opens(views.before, alike.items, judged)
     if alike.certain and was.holds is None:
         was = Judgement(True)
     return was, _opens(views.after, alike.items, judged)
+
+
+def _ways(seen: Seen, item: str) -> set[Way]:
+    return set(seen.get(item, {}).values())
 
 
 def _opens(seen: Seen, items: Iterable[str], judged: Mapping[Way, Judgement]) -> Judgement:

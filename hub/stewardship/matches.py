@@ -14,7 +14,7 @@ from hub.stewardship.material import Material, among
 from hub.stewardship.sight import Sight
 from reconcile.conflicts import Points, Stake, points
 from reconcile.linkage.ledger import doubts
-from reconcile.linkage.records import RELATED
+from reconcile.linkage.records import RELATED, columns
 
 _EVEN = 0.5
 
@@ -42,6 +42,11 @@ class Matches:
         self._sight = sight
         self._material = material
         subject = sight.subject
+        self._made_of = frozenset(
+            part.name
+            for related in columns(subject).related
+            for part in (related.own, *related.gathering)
+        )
         who = subject.keys or tuple(subject.attributes)
         # Who somebody is bears on every decision about them.
         self._stake = Stake(
@@ -128,7 +133,7 @@ class Matches:
             "method": match.method,
             "score": match.score,
             "points": match.points.total,
-            "related": match.explanation.get(RELATED),
+            "related": self._related(match),
             "attributes": [
                 {
                     "attribute": name,
@@ -140,6 +145,16 @@ class Matches:
                 if name in self._sight.attributes and (name in said or name in known)
             ],
         }
+
+    def _related(self, match: Match) -> str | None:
+        """Whether others of the two are in common: told to whom all that this is made of, names
+        and what gathers people, is open of both.
+        """
+        both, found = {match.entity, match.other}, match.explanation.get(RELATED)
+        if not self._made_of or not self._made_of <= self._sight.attributes:
+            return None
+        reaches = map(self._sight.reach, self._made_of)
+        return found if all(reach is None or both <= reach for reach in reaches) else None
 
 
 _ALL = 1 << 30

@@ -269,6 +269,43 @@ def test_a_draft_is_put_to_the_past(town: Hub, asked_before: Api) -> None:
     assert found["distinct"] == 1
 
 
+@pytest.mark.parametrize(
+    ("asked", "gone", "turned"),
+    [
+        # There is no such item.
+        ({"items": ["birth_date", "salary"]}, "nothing of the kind", (0, 1)),
+        # The item is open to the worker, who may not search by this one.
+        ({"items": ["name"], "where": {"sex": "1"}}, "worker, query, resident/name", (0, 1)),
+    ],
+)
+def test_what_is_refused_whatever_is_open_is_not_turned(
+    town: Hub, asked: dict[str, Any], gone: str, turned: tuple[int, int]
+) -> None:
+    born = "worker, query, resident/birth_date, visit, own_region, year, allow"
+    body = {**PAST, "documents": draft(town, gone, born)}
+    where = {"where": {"resident_id": PEOPLE[0][0]}}
+    with served(town) as api:
+        for each in ({**where, **asked}, {**where, "items": ["birth_date"]}):
+            path = "/v1/subjects/resident/query"
+            answer = api("POST", path, "worker-1", json={**VISIT, **each})
+            assert answer.status_code == 403, answer.text
+        found = api("POST", "/v1/policy/what-if", "admin-1", json=body).json()
+    (change,) = found["changes"]
+    assert (change["requests"], change["refused"], change["refused_otherwise"]) == (2, 2, 1)
+    assert (found["to_denied"], found["to_granted"]) == turned
+    assert (found["unjudged"], found["refused_otherwise"]) == (0, 1)
+
+
+def test_a_file_is_one_request_however_many_its_parts(town: Hub) -> None:
+    body = {**PAST, "documents": draft(town, "worker, exchange, resident/mobile")}
+    with served(town) as api:
+        path = "/v1/subjects/resident/exchange"
+        assert api("POST", path, "worker-1", json=VISIT).status_code == 200
+        found = api("POST", "/v1/policy/what-if", "admin-1", json=body).json()
+    assert len(town.audit.find(Wanted(action="exchange"))) == 2
+    assert (found["requests"], found["to_denied"]) == (1, 1)
+
+
 def test_the_same_policy_changes_nothing_and_a_cap_is_said(town: Hub, asked_before: Api) -> None:
     body = {**PAST, "documents": draft(town, "nothing of the kind")}
     found = asked_before("POST", "/v1/policy/what-if", "admin-1", json=body).json()
@@ -315,11 +352,13 @@ class Once:
         )  # fmt: skip
         self.hub.audit.append([entry])
 
-    def what_if(self, conditions: str, scope: str = "own_region", **files: str) -> tuple[Any, ...]:
+    def what_if(
+        self, conditions: str, scope: str = "own_region", mask: str = "reveal", **files: str
+    ) -> tuple[Any, ...]:
         """How many would be denied, granted, and not judged, if names were open under these
         conditions.
         """
-        line = f"worker, query, resident/name, visit, {scope}, reveal, allow, {conditions}"
+        line = f"worker, query, resident/name, visit, {scope}, {mask}, allow, {conditions}"
         period = replay.period(NIGHT + timedelta(days=1), DAY - timedelta(days=1), None, 100)
         texts = {**draft(self.hub, NAMES, line), **files}
         asker = Asker(Office(self.hub), None)
@@ -396,6 +435,8 @@ def test_what_was_given_under_this_policy_had_held(once: Once, tmp_path: Path) -
     assert once.what_if(OFFICE) == (1, 0, {"zone": 3})
     assert once.what_if("") == (0, 0, {"zone": 3})
     assert once.what_if(f"{OFFICE}; zone=home") == (1, 0, {"zone": 4})
+    # A mask alone turns nothing: nothing must be known to say so.
+    assert once.what_if("zone=home", mask="partial") == (0, 0, {})
 
 
 @pytest.mark.parametrize(

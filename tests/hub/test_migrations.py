@@ -219,7 +219,7 @@ def test_a_database_in_use_keeps_what_it_holds(place: Place) -> None:
                 " VALUES ('C-1', 'police', 'visit', 'c', now())"
             ),
             "INSERT INTO case_subject SELECT id, 'resident', 'e1' FROM case_register",
-            "INSERT INTO policy_usage VALUES ('rules.csv:2/day/c', now(), 1)",
+            "INSERT INTO policy_usage VALUES (repeat('0a', 32) || '/c', now(), 1)",
             (
                 "INSERT INTO approval (digest, client, department, person, action, deed, subject,"
                 ' purpose, "case", items, scope, state, asked_at, expires_at) VALUES'
@@ -236,6 +236,20 @@ def test_a_database_in_use_keeps_what_it_holds(place: Place) -> None:
     with open_hub(place.settings, upgrade=True) as opened:
         schema.upgrade(opened.engine)
     assert held() == before
+
+
+def test_what_was_counted_by_the_places_of_lines_is_forgotten(engine: Engine) -> None:
+    move(engine, "0007")
+    kept = f"{'0a' * 32}/grid.app"
+    places = ("rules.csv:2/day/c", "agreement:A-1/hour/c", f"agreement:{'0a' * 32}/day/c")
+    with engine.begin() as connection:
+        for key in (kept, *places):
+            connection.execute(
+                text("INSERT INTO policy_usage VALUES (:key, now(), 1)"), {"key": key}
+            )
+    schema.upgrade(engine)
+    with engine.connect() as connection:
+        assert connection.execute(text("SELECT key FROM policy_usage")).scalars().all() == [kept]
 
 
 def own_master(place: Place) -> Master:

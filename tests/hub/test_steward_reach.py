@@ -17,10 +17,14 @@ from hub.stewardship.conflicts import Conflicts, Preview
 from hub.stewardship.corrections import Answer, Corrections, CorrectionUnknown
 from hub.stewardship.drafting import RulingImpossible
 from hub.stewardship.evidence import File
+from hub.stewardship.matches import Match, Matches
+from hub.stewardship.material import Material
 from hub.stewardship.rulings import Rulings, RulingUnknown
-from hub.stewardship.sight import StewardSight
+from hub.stewardship.sight import Look, StewardSight
 from hub.stewardship.wishes import Choose, Enter, Merge, Recode, Repair
 from reconcile.conflicts import Repair as Tried
+from reconcile.conflicts import Stake, points
+from reconcile.linkage.records import RELATED
 from tests.hub.conftest import Place, copied, new_place
 from tests.hub.stewarding import GIRL, call, entity_of
 from tests.hub.village import PEOPLE
@@ -158,3 +162,31 @@ def test_a_masked_number_is_not_found_by_trying_numbers(wide: Hub) -> None:
         looks.preview("resident", Preview(None, Tried("phones.users", "mobile", guess)))
     ignored = Tried("phones.users", "mobile", {"kind": "ignore"})
     assert looks.preview("resident", Preview(None, ignored))["claims"] == len(PEOPLE)
+
+
+def test_others_in_common_are_told_to_whom_all_they_are_made_of_is_open(wide: Hub) -> None:
+    """Names and what gathers people, of both."""
+    first, wife, girl = (entity_of(wide, person[0]) for person in PEOPLE)
+
+    def told(client: str, other: str) -> str | None:
+        sight = StewardSight(Office(wide), call(client, "x"), Look("list_matches", "resident"))
+        feeds = {name: {"name": "name", "household_id": "id"} for name in sight.subject.feeds}
+        sight.subject = sight.subject.model_copy(update={"linkage": True, "feeds": feeds})
+        match = Match(
+            dataset="police.people",
+            record="1",
+            entity=first,
+            other=other,
+            method="model",
+            score=0.5,
+            explanation={"name": "exact", RELATED: "one_in_common"},
+            points=points(Stake(1, 1), 0, 0.5),
+        )
+        stakes = dict.fromkeys(sight.subject.attributes, Stake(1, 1))
+        (found,) = Matches(sight, Material(wide, "resident"), stakes).told([match])
+        related: str | None = found["related"]
+        return related
+
+    assert told("steward-1", girl) == "one_in_common"
+    assert told("masked-1", wife) is None, "no household is open to this one"
+    assert (told("local-1", wife), told("local-1", girl)) == ("one_in_common", None)

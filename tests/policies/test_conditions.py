@@ -214,6 +214,19 @@ def test_a_quota_is_counted_by_what_its_line_says(lines: list[str]) -> None:
     assert counters(changed, "visit") != counters(QUOTA_LINES, "visit")
 
 
+def test_a_quota_of_an_agreement_is_counted_by_its_words_as_a_set(tmp_path: Path) -> None:
+    text = town.AGREEMENT + "conditions: {quota: {requests: 3, per: day}}\n"
+
+    def counter(before: str, after: str) -> str:
+        made = town.policy(tmp_path, agreement=text.replace(before, after))
+        return made.policies.counters["agreement:A-2026-001"]
+
+    alone = counter("", "")
+    assert counter("[worker]", "[worker, worker]") == alone
+    assert counter("[query, lookup]", "[lookup, query, lookup]") == alone
+    assert counter("[worker]", "[worker, clerk]") != alone
+
+
 def counters(lines: Sequence[str], purpose: str) -> str:
     request = replace(ask("grid.app", purpose=purpose, now=town.NOON), context=KNOWN)
     with TemporaryDirectory() as made:
