@@ -71,6 +71,9 @@ class Grounds:
     def _shared(self, name: str, lines: Iterable[Line]) -> dict[str, Any]:
         subject, _, attribute = name.removeprefix("sharing:").partition("/")
         items = tuple(self._feeding(subject, attribute))
+        if not items:
+            words = told("deciding_rule_unfed", attribute=f"{subject}/{attribute}")
+            return {"kind": "sharing", "items": [], "words": words}
         denies = any(line.effect == Effect.DENY for line in lines)
         closed = tuple(i for i in items if i["sharing"] in (None, Sharing.NOT_SHARED))
         shown = closed if denies else items

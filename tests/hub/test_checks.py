@@ -330,6 +330,9 @@ def test_a_check_of_an_older_hub_that_does_not_tell_what_it_reads_is_closed(plac
     refused = place.command(*ask, typed=village.PEOPLE[0][0])
     assert refused.returncode == 2
     assert "sharing:resident/* forbids grown_up" in refused.stderr
+    explained = place.succeed("policy", "explain", *ask[2:-2], "--subject", "check/grown_up",
+                              "--action", "check")  # fmt: skip
+    assert "No item is known to feed resident/*" in explained
     place.succeed("apply", str(place.workspace))
     assert "eligible" in place.succeed(*ask, typed=village.PEOPLE[0][0])
 
