@@ -108,6 +108,9 @@ def test_a_source_that_hangs(running: Place) -> None:
 
 @pytest.mark.skipif(shutil.which("unshare") is None, reason="needs unshare to fill a small disk")
 def test_a_full_disk_while_landing(running: Place) -> None:
+    # What a source said before is not landed again.
+    phones = running.workspace / "data/phones.jsonl"
+    phones.write_text(phones.read_text("utf-8").replace("13800000001", "13900000001"), "utf-8")
     landing = running.home / "lake/landing"
     script = f"mount -t tmpfs -o size=4k none {landing} && exec {sys.executable} -m hub run"
     # Root may mount as it is; others become root of a space of their own.
