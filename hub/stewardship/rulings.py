@@ -4,6 +4,7 @@ one transaction.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -29,8 +30,6 @@ from reconcile import rulings
 from reconcile.corrections import Book
 from reconcile.models import Ruling, RulingEvent
 from reconcile.rulings import RULINGS, Actor, Draft, Kind, Ledger, State
-
-LONGEST_LIST = 500
 
 
 class RulingUnknown(NotFound):
@@ -162,20 +161,24 @@ class Rulings:
                           lambda link: withdraw(self._office.hub, link, number, actor))  # fmt: skip
 
     def list(
-        self, call: Call, subject: str, state: State | None = None, limit: int = 50
+        self,
+        call: Call,
+        subject: str,
+        state: State | None = None,
+        limit: int = 50,
+        skip: int = 0,
     ) -> dict[str, Any]:
-        """Rulings about what the caller may steward, latest first. ``idle``: in force, and nothing
+        """Rulings about what the caller may steward, latest first and without the first ``skip``.
+        ``idle``: in force, and nothing
         is left of what it is about.
         """
-        access = self._office.subject(call, "ruling_list", subject, None, [state, limit])
+        access = self._office.subject(call, "ruling_list", subject, None, [state, limit, skip])
         with self._office.hub.engine.connect() as connection:
             found = rulings.standing(connection, state, Ruling.subject == subject)[::-1]
             inside = within(connection, access, subject, found)
         listed = [_row(row) for row in found if row.number in inside]
         still = idle(self._office.hub, subject)
-        shown = [
-            {**row, "idle": row["ruling"] in still} for row in listed[: min(limit, LONGEST_LIST)]
-        ]
+        shown = [{**row, "idle": row["ruling"] in still} for row in listed[skip : skip + limit]]
         body = {"subject": subject, "total": len(listed), "rulings": shown}
         return access.give(body, About(rows={"answered": len(shown)}))
 
@@ -189,6 +192,7 @@ class Rulings:
             query = select(RulingEvent.__table__).where(RulingEvent.ruling == number)
             events = connection.execute(query.order_by(RulingEvent.id)).all()
         told = {**_row(found), "reason": body["reason"], "repair": _repair(access, found, body)}
+        told |= _parties(body)
         if found.kind in (Kind.CHOOSE, Kind.ENTER) and access.view is not None:
             region = where.get(found.entity)
             cell = access.view.show(found.attribute, body["rows"][0]["value"], region)
@@ -357,6 +361,16 @@ def _repair(access: Access, found: Row[Any], body: Mapping[str, Any]) -> dict[st
         return {"value": cell.value, "mask": cell.mask}
 
     return repair_shown(repair, show)
+
+
+def _parties(body: Mapping[str, Any]) -> dict[str, Any]:
+    """Who is joined or parted by a ruling: the other entity, and how many records of each dataset
+    stand on either side.
+    """
+    return {
+        "other": next(iter(body.get("others", ())), None),
+        "sides": [dict(Counter(dataset for dataset, _ in side)) for side in body.get("sides", ())],
+    }
 
 
 def _row(row: Row[Any]) -> dict[str, Any]:

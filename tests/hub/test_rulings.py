@@ -297,6 +297,28 @@ def test_a_split_sends_records_off_together(town: Hub, girl: str) -> None:
     )  # fmt: skip
 
 
+def test_whoever_seconds_sees_who_is_joined_or_parted(town: Hub, girl: str) -> None:
+    desk = Rulings(Office(town))
+    one, two = (entity_of(town, person[0]) for person in PEOPLE[:2])
+    both = {"phones.users": 1, "police.people": 1}
+    wishes = (
+        (Merge(entity=one, other=two, reason="r"), two, [both, both]),
+        (Split(entity=girl, records=(Member(dataset="phones.users"),), reason="r"), None,
+         [{"phones.users": 1}, {"police.people": 1}]),
+    )  # fmt: skip
+    for wish, other, sides in wishes:
+        number = desk.make(call(), "resident", wish)["ruling"]
+        shown = desk.show(call("steward-2", "wu"), number)
+        assert (shown["other"], shown["sides"]) == (other, sides)
+    choice = Choose(entity=girl, attribute="name", dataset="phones.users", reason="r")
+    number = desk.make(call(), "resident", choice)["ruling"]
+    shown = desk.show(call(), number)
+    assert (shown["other"], shown["sides"]) == (None, [])
+    pages = [desk.list(call(), "resident", limit=2, skip=n) for n in (0, 2)]
+    assert [[row["ruling"] for row in page["rulings"]] for page in pages] == [[3, 2], [1]]
+    assert {page["total"] for page in pages} == {3}
+
+
 @pytest.mark.parametrize(
     ("wish", "error"),
     [
