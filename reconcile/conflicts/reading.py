@@ -145,7 +145,11 @@ class Reader:
                 yield said, standard
 
     def doubt(self, conflict: Conflict) -> float:
-        """How likely the served value is wrong, by the weights of all claims: from 0 to 1."""
+        """How likely the served value is wrong, by the weights of all claims: from 0 to 1. What
+        was ruled is not doubted, whatever the sources say.
+        """
+        if conflict.status == Status.RULED:
+            return 0.0
         served = self.gist(conflict.attribute, conflict.value)
         scores = {g: sum(s.weight for s in camp) for g, camp in self.camps(conflict).items()}
         odds = {gist: exp(min(score, _HIGHEST)) for gist, score in scores.items()}

@@ -141,6 +141,8 @@ def test_a_designated_source_that_errs_alone_is_what_is_contested() -> None:
 def test_a_ruled_value_is_the_standard_whatever_sources_say() -> None:
     found = conflict("z", ("a", "x", 1.0), ("b", "x", 1.0), status="ruled")
     assert {s.dataset for s, standard in Reader(ABOUT).contested(found)} == {"a", "b"}
+    assert Reader(ABOUT).doubt(found) == 0.0
+    assert Reader(ABOUT).doubt(found._replace(status="evidence")) == 1.0
 
 
 # Groups.
