@@ -34,7 +34,8 @@ class Difference:
 @dataclass(frozen=True)
 class Cell:
     """A golden value with the claims it was decided from (each ``dataset, record, value, as_of``).
-    ``reason`` is a message code with its fields.
+    ``reason`` is a message code with its fields; ``supporting`` and ``opposing`` are the sources
+    for and against it.
     """
 
     attribute: str
@@ -44,6 +45,8 @@ class Cell:
     as_of: str | None
     confidence: float | None
     reason: dict[str, Any]
+    supporting: tuple[str, ...]
+    opposing: tuple[str, ...]
     claims: tuple[dict[str, Any], ...] = ()
 
 
@@ -116,6 +119,8 @@ def cells(
             as_of=row["as_of"],
             confidence=row["confidence"],
             reason=orjson.loads(row["reason"]),
+            supporting=tuple(orjson.loads(row["supporting"])),
+            opposing=tuple(orjson.loads(row["opposing"])),
             claims=tuple(said.get(row["attribute"], ())),
         )
         for row in rows

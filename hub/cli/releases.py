@@ -11,7 +11,7 @@ import typer
 
 from core.errors import BadInput
 from hub.app import Hub
-from hub.cli.calling import Person, calling
+from hub.cli.calling import Person, Skip, calling
 from hub.cli.output import language, opened, out, table, tell
 from hub.pipeline.workflow import restore as publish_again
 from hub.serving import history
@@ -43,10 +43,11 @@ def add_to(app: typer.Typer) -> None:
 
 def list_(
     limit: Annotated[int, typer.Option(min=1, help="How many at most.")] = 20,
+    skip: Skip = 0,
 ) -> None:
     """List releases, the latest first: when, of which day, and what each did to every subject."""
     with opened() as hub:
-        found = history.listed(hub, limit)
+        found = history.listed(hub, limit, skip)
     table(
         tell("releases_listed", shown=len(found)),
         ["release", "published at", "as of", "run", "restored from", "subject", "made", "new",
@@ -160,15 +161,18 @@ def explain(  # noqa: PLR0913, PLR0917 - options of a command line
                 cell["attribute"],
                 _shown(cell),
                 cell.get("confidence"),
-                history.words(cell["reason"], language()) if "reason" in cell else "",
-                "; ".join(
-                    f"{c['dataset']}={c['value']} ({c['as_of'] or '-'})"
-                    for c in cell.get("claims", ())
-                ),
+                cell["reason"][language()] if "reason" in cell else "",
+                "; ".join(_claim(claim, cell) for claim in cell.get("claims", ())),
             ]
             for cell in found["attributes"]
         ),
     )
+    out.print(tell("release_rules", rules=found["rules"] or "-"))
+
+
+def _claim(claim: dict[str, Any], cell: dict[str, Any]) -> str:
+    sign = "≠" if claim["dataset"] in cell["opposing"] else "="
+    return f"{claim['dataset']}{sign}{claim['value']} ({claim['as_of'] or '-'})"
 
 
 def restore(number: Number) -> None:

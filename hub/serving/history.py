@@ -12,7 +12,7 @@ from datetime import date
 from typing import Any, NoReturn
 
 from core.errors import BadInput, HubError, NotFound
-from core.messages import say
+from core.messages import LANGUAGES, say
 from hub.app import Hub
 from hub.operator import operator_entry
 from hub.pipeline.states import Before, SubjectState
@@ -93,10 +93,10 @@ def find(hub: Hub, number: int | None = None, on: date | None = None) -> Release
     return release
 
 
-def listed(hub: Hub, limit: int) -> list[dict[str, Any]]:
-    """The latest releases and what each did, the latest first."""
+def listed(hub: Hub, limit: int, skip: int = 0) -> list[dict[str, Any]]:
+    """The latest releases and what each did, the latest first, without the first ``skip``."""
     with hub.engine.connect() as connection:
-        return [describe(release) for release in releases.newest(connection, limit)]
+        return [describe(release) for release in releases.newest(connection, limit, skip)]
 
 
 def describe(release: Release) -> dict[str, Any]:
@@ -118,11 +118,11 @@ def describe(release: Release) -> dict[str, Any]:
     }
 
 
-def of_subject(asked: Asked, subject: str, limit: int) -> dict[str, Any]:
+def of_subject(asked: Asked, subject: str, limit: int, skip: int = 0) -> dict[str, Any]:
     """The latest releases, with what each did to one subject."""
     deed = "list_releases"
-    access = asked.enter(deed, subject, {"limit": limit})
-    found = listed(asked.hub, limit)
+    access = asked.enter(deed, subject, {"limit": limit, "skip": skip})
+    found = listed(asked.hub, limit, skip)
     for release in found:
         for part in ("extents", "outcomes"):
             release[part] = release[part].get(subject)
@@ -169,7 +169,8 @@ def explain(
     asked: Asked, subject: str, entity: str, number: int | None = None, on: date | None = None
 ) -> dict[str, Any]:
     """What a release (by number or day; else the current one) says of an entity, and why: per
-    attribute the reason and every claim.
+    attribute the reason, the sources for and against, and every claim. ``rules``: the version of
+    all that values of the subject were decided by, beside the rows and the rulings.
 
     Raises:
         ReleaseEntityUnknown: the release has no such entity.
@@ -194,6 +195,7 @@ def explain(
         "entity": entity,
         "release": at.number,
         "as_of": at.manifest["as_of"],
+        "rules": None if state is None else state.rules,
         "attributes": [{"attribute": cell.attribute, **seen.reasoned(cell)} for cell in found],
     }
     return asked.give(access, deed, subject, body, at.number)
@@ -238,7 +240,15 @@ class _Seen:
             }
             for claim in cell.claims
         ]
-        return {**shown, "confidence": cell.confidence, "reason": cell.reason, "claims": claims}
+        words_of = {language: words(cell.reason, language) for language in LANGUAGES}
+        return {
+            **shown,
+            "confidence": cell.confidence,
+            "reason": {**cell.reason, **words_of},
+            "supporting": list(cell.supporting),
+            "opposing": list(cell.opposing),
+            "claims": claims,
+        }
 
     def _show(self, attribute: str, value: str | None) -> tuple[Any, str]:
         if self._view is None:
