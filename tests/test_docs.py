@@ -30,7 +30,7 @@ from hub.api.routes import Body, QueryBody
 from hub.audit.witness import Witness, Witnesses
 from hub.checks.definition import Check, CheckRule, Fact, Members
 from hub.cli.demonstration import Script, Shown
-from hub.cli.main import app
+from hub.cli.main import application
 from hub.conditions.zones import Zone, Zones
 from hub.exports import Kind
 from hub.settings import Settings
@@ -57,8 +57,8 @@ UNLOADABLE = ("__main__", "core.spark.engine")
 PACKAGES = ("core", "catalog", "connectors", "policies", "reconcile", "hub")
 # What the command line and `hub doctor` say where nothing failed, and labels of judgements.
 NO_ERRORS = re.compile(
-    r"cases_|approvals_|apply_|deciding_|run_(?!busy)|releases_|release_(signed|explained|restored)|exported|conflicts?_|groups_|match(es)?_|preview_|audit_(sound|broken|retire)|serving"
-    r"|demo_(?!failed)|doctor_|linkage_|expect_|rows_(?!lost)|quality_(?!stop|rule|rows_lost)|rulings_|corrections_|advice_|exchange_|statistics_counted|opening_(proposed|released|written|holds|risk)|findings_|watch_|view_|keys_(listed|rotated|rewrapped)|key_(file_made|was_destroyed)"
+    r"cases_|approvals_|apply_|deciding_|run_(?!busy)|releases_|release_(signed|explained|restored|rules)|exported|conflicts?_|groups_|match(es)?_|preview_|audit_(sound|broken|retire)|serving"
+    r"|demo_(?!failed)|doctor_|linkage_|expect_|rows_(?!lost)|quality_(?!stop|rule|rows_lost)|rulings_|corrections_|advice_|exchange_|statistics_counted|opening_(proposed|released|written|holds|risk)|findings_|watch_|view_|keys_(listed|rotated|rewrapped)|kind_|form_|key_(file_made|was_destroyed)"
 )
 
 
@@ -96,7 +96,7 @@ def commands(group: Any, path: str = "hub") -> Iterator[tuple[str, Any]]:
             yield f"{path} {name}", command
 
 
-COMMANDS = dict(commands(typer.main.get_command(app)))
+COMMANDS = dict(commands(typer.main.get_command(application())))
 
 
 def test_every_setting_is_described_with_its_default() -> None:

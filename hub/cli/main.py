@@ -12,62 +12,62 @@ import signal
 import sys
 import traceback
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
+from importlib import import_module
 from pathlib import Path
 
 import typer
 
 from core.errors import HubError
 from core.messages import say
-from hub.cli import (
-    audit,
-    conditions,
-    conflicts,
-    corrections,
-    data,
-    demo,
-    keys,
-    opening,
-    policy,
-    publish,
-    quality,
-    query,
-    releases,
-    rulings,
-    serve,
-    setup,
-    sharing,
-    watching,
-)
 
-app = typer.Typer(
-    name="hub",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode="markdown",
-    help="A city's data-sharing hub: register tables, reconcile them, share them masked and audited.",
-)
-setup.add_to(app)
-publish.add_to(app)
-data.add_to(app)
-conflicts.add_to(app)
-quality.add_to(app)
-rulings.add_to(app)
-corrections.add_to(app)
-query.add_to(app)
-sharing.add_to(app)
-opening.add_to(app)
-releases.add_to(app)
-policy.add_to(app)
-conditions.add_to(app)
-audit.add_to(app)
-keys.add_to(app)
-watching.add_to(app)
-serve.add_to(app)
-demo.add_to(app)
+_COMMANDS: Mapping[str, tuple[str, ...]] = {
+    "setup": ("apply", "doctor"),
+    "version": ("version",),
+    "publish": ("run",),
+    "data": ("export",),
+    "conflicts": ("conflicts",),
+    "quality": ("quality",),
+    "rulings": ("rulings",),
+    "corrections": ("corrections",),
+    "query": ("query", "check"),
+    "sharing": ("verify", "exchange", "statistics"),
+    "opening": ("open",),
+    "releases": ("releases",),
+    "policy": ("policy",),
+    "conditions": ("cases", "approvals"),
+    "audit": ("audit",),
+    "keys": ("keys",),
+    "watching": ("findings",),
+    "serve": ("serve", "token"),
+    "demo": ("demo",),
+}
+"""Module → the commands it adds."""
+
+
+def application(command: str | None = None) -> typer.Typer:
+    """The command line: with the module of one command, or, where that is none, with all of them.
+    The libraries behind all commands take seconds to load.
+    """
+    app = typer.Typer(
+        name="hub",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode="markdown",
+        help="A city's data-sharing hub: register tables, reconcile them, share them masked and audited.",
+    )
+    app.callback()(_first)
+    wanted = [module for module, names in _COMMANDS.items() if command in names]
+    for module in wanted or _COMMANDS:
+        import_module(f"hub.cli.{module}").add_to(app)
+    return app
+
+
+def _first() -> None:
+    """Commands stay named where there is but one."""
 
 
 def main() -> None:
@@ -84,7 +84,7 @@ def run(arguments: Sequence[str]) -> int:
     logging.getLogger().setLevel(logging.ERROR)
     language = "zh" if os.environ.get("HUB_LANGUAGE") == "zh" else "en"
     try:
-        app(list(arguments))
+        application(next(iter(arguments), None))(list(arguments))
         code = 0
     except SystemExit as ended:
         # Wrong usage has been told by now, with 2; an interrupt ends with 1 or 130.

@@ -1,4 +1,4 @@
-"""``hub apply``, ``hub doctor`` and ``hub version``."""
+"""``hub apply`` and ``hub doctor``."""
 
 from __future__ import annotations
 
@@ -9,10 +9,8 @@ from typing import Annotated
 
 import typer
 
-import hub
 from catalog.registration import Changes
 from hub import folder as workspace_folder
-from hub import schema
 from hub.app import Hub, apply_documents
 from hub.cli.output import opened, out, tell
 from hub.doctor import examine
@@ -26,7 +24,6 @@ def add_to(app: typer.Typer) -> None:
     """Adds the commands."""
     app.command(epilog="Example: `hub apply examples/divisions --data /data/divisions`")(apply)
     app.command(epilog="Example: `hub doctor`")(doctor)
-    app.command(epilog="Example: `hub version`")(version)
 
 
 def apply(
@@ -101,8 +98,3 @@ def doctor() -> None:
             out.print(f"      {finding.mend}")
     if not all(finding.ok for finding in findings):
         raise typer.Exit(1)
-
-
-def version() -> None:
-    """Print the version of the hub and of the schema it needs."""
-    out.print(f"hub {hub.VERSION} (schema {schema.newest()})")

@@ -18,7 +18,7 @@ import pytest
 import typer
 
 from hub.app import Hub
-from hub.cli.main import app
+from hub.cli.main import application
 from tests.hub.conftest import Api, Place
 from tests.hub.matrix import MATRIX
 from tests.hub.village import PEOPLE
@@ -160,7 +160,7 @@ def commands(group: Any, path: str = "") -> Iterator[str]:
 def test_every_command_is_known_to_show_values_or_not() -> None:
     """A new command joins by saying which; one that shows values, how to ask it."""
     listed = [*DECIDED, *OPERATORS, *SILENT]
-    assert sorted(commands(typer.main.get_command(app))) == sorted(listed)
+    assert sorted(commands(typer.main.get_command(application()))) == sorted(listed)
 
 
 @pytest.mark.parametrize("caller", ["worker-2", "auditor-1"])
