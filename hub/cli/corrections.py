@@ -9,9 +9,10 @@ from typing import Annotated, Any
 
 import typer
 
-from hub.cli.calling import Case, Client, Person, Purpose, calling
+from hub.cli.calling import Skip, asking
+from hub.cli.evidence import EvidenceFile, read, typed, write
 from hub.cli.output import language, opened, out, table, tell
-from hub.cli.rulings import EvidenceFile, read, typed, write
+from hub.serving.notes import Call
 from hub.serving.office import Office
 from hub.stewardship.corrections import Answer, Corrections, Which
 from hub.stewardship.report import report as make_report
@@ -51,23 +52,21 @@ def add_to(app: typer.Typer) -> None:
     app.add_typer(group, name="corrections")
 
 
-def list_(  # noqa: PLR0913, PLR0917 - options of a command line
-    client: Client,
-    purpose: Purpose,
-    case: Case,
-    person: Person = None,
+@asking
+def list_(
+    call: Call,
     dataset: Dataset = None,
     department: Department = None,
     state: Annotated[
         list[Shown] | None, typer.Option(help="Only those in this state; else the unsettled.")
     ] = None,
     limit: Annotated[int, typer.Option(min=1, max=500, help="How many at most.")] = 50,
+    skip: Skip = 0,
 ) -> None:
     """List corrections of the datasets that the client may answer for, those due first in front."""
     states = tuple(State(one.value) for one in state) if state else None
-    call = calling(client, person, purpose, case)
     with opened() as hub:
-        found = Corrections(Office(hub)).list(call, Which(dataset, department, states, limit))
+        found = Corrections(Office(hub)).list(call, Which(dataset, department, states, limit, skip))
     rows = found["corrections"]
     columns = ["correction", "dataset", "attribute", "error", "state", "due", "light",
                "escalation", "ruling", "entity"]  # fmt: skip
@@ -75,18 +74,15 @@ def list_(  # noqa: PLR0913, PLR0917 - options of a command line
     table(title, columns, [[row[name] for name in columns] for row in rows])
 
 
+@asking
 def show(
+    call: Call,
     number: Number,
-    client: Client,
-    purpose: Purpose,
-    case: Case,
-    person: Person = None,
     evidence: Annotated[
         Path | None, typer.Option(help="Write the latest answer's evidence to this file.")
     ] = None,
 ) -> None:
     """Show a correction: the dataset's own value, the ruled one as the client may see it, answers."""
-    call = calling(client, person, purpose, case)
     with opened() as hub:
         corrections = Corrections(Office(hub))
         found = corrections.show(call, number)
@@ -95,34 +91,28 @@ def show(
     out.print_json(json.dumps(found, ensure_ascii=False))
 
 
-def answer(  # noqa: PLR0913, PLR0917 - options of a command line
+@asking
+def answer(
+    call: Call,
     number: Number,
     verdict: Annotated[Verdict, typer.Argument(help="What became of it.")],
-    client: Client,
-    purpose: Purpose,
-    case: Case,
-    person: Person = None,
     reason: Annotated[str, typer.Option(help="Why; with - read from standard input.")] = "",
     evidence: EvidenceFile = None,
 ) -> None:
     """Answer a correction: fixed, or disputed with a reason. A steward may reopen it."""
     file = None if evidence is None else read(evidence)
     said = Answer(verdict.value, typed() if reason == "-" else reason, file)
-    call = calling(client, person, purpose, case)
     with opened() as hub:
         found = Corrections(Office(hub)).answer(call, number, said)
     out.print(tell("corrections_answered", number=number, state=found["state"]))
 
 
+@asking
 def report(
-    client: Client,
-    purpose: Purpose,
-    case: Case,
-    person: Person = None,
+    call: Call,
     department: Department = None,
 ) -> None:
     """Report per department: kinds of errors, the trend, answers in time, and what would help."""
-    call = calling(client, person, purpose, case)
     with opened() as hub:
         found = make_report(Office(hub), call, department)
     for one in found["departments"]:

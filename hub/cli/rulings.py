@@ -13,12 +13,13 @@ import typer
 from pydantic import Field, TypeAdapter, ValidationError
 
 from core.errors import BadInput
-from hub.cli.calling import Case, Client, Person, Purpose, calling
-from hub.cli.output import opened, out, table, tell
+from hub.cli.calling import Skip, asking
+from hub.cli.evidence import EvidenceFile, read, typed, write
+from hub.cli.output import language, opened, out, table, tell
+from hub.forms import rule_of
 from hub.serving.notes import Call
 from hub.serving.office import Office
 from hub.stewardship.conflicts import proposed_repair
-from hub.stewardship.evidence import LARGEST, File
 from hub.stewardship.rulings import Rulings
 from hub.stewardship.sight import Look, StewardSight
 from hub.stewardship.wishes import Wish
@@ -29,7 +30,6 @@ Entity = Annotated[str, typer.Argument(help="The entity, as `hub conflicts list`
 Attribute = Annotated[str, typer.Argument(help="Which value of it.")]
 Number = Annotated[int, typer.Argument(help="Number of the ruling.")]
 Reason = Annotated[str, typer.Option(help="Why; with - it is read from standard input.")]
-EvidenceFile = Annotated[Path | None, typer.Option(help="A file that proves it.")]
 Key = Annotated[str | None, typer.Option(help="Names the request: sent again, it does nothing.")]
 
 
@@ -63,22 +63,20 @@ class Shown(StrEnum):
     EXPIRED = "expired"
 
 
-def list_(  # noqa: PLR0913, PLR0917 - options of a command line
+@asking
+def list_(
+    call: Call,
     subject: Subject,
-    client: Client,
-    purpose: Purpose,
-    case: Case,
-    person: Person = None,
     state: Annotated[Shown | None, typer.Option(help="Only those in this state.")] = None,
     limit: Annotated[int, typer.Option(min=1, max=500, help="How many at most.")] = 50,
+    skip: Skip = 0,
 ) -> None:
     """List rulings about what the client may steward, latest first. Values are not shown. Those in
     force of which nothing is left to rule are marked.
     """
     wanted = None if state is None else State(state.value)
-    call = calling(client, person, purpose, case)
     with opened() as hub:
-        found = Rulings(Office(hub)).list(call, subject, wanted, limit)
+        found = Rulings(Office(hub)).list(call, subject, wanted, limit, skip)
     rows = found["rulings"]
     columns = ["ruling", "kind", "state", "entity", "attribute", "dataset", "until", "person",
                "made_at"]  # fmt: skip
@@ -89,16 +87,13 @@ def list_(  # noqa: PLR0913, PLR0917 - options of a command line
     table(title, columns, [[row[name] for name in columns] for row in rows])
 
 
+@asking
 def show(
+    call: Call,
     number: Number,
-    client: Client,
-    purpose: Purpose,
-    case: Case,
-    person: Person = None,
     evidence: Annotated[Path | None, typer.Option(help="Write the evidence to this file.")] = None,
 ) -> None:
     """Show a ruling with its reason, its value as the client may see it, and what became of it."""
-    call = calling(client, person, purpose, case)
     with opened() as hub:
         rulings = Rulings(Office(hub))
         found = rulings.show(call, number)
@@ -107,86 +102,76 @@ def show(
     out.print_json(json.dumps(found, ensure_ascii=False))
 
 
+@asking
 def choose(  # noqa: PLR0913, PLR0917 - options of a command line
+    call: Call,
     subject: Subject,
     entity: Entity,
     attribute: Attribute,
     dataset: Annotated[str, typer.Option(help="Whose value counts.")],
     reason: Reason,
-    client: Client,
-    purpose: Purpose,
-    case: Case,
-    person: Person = None,
     evidence: EvidenceFile = None,
     key: Key = None,
 ) -> None:
     """Rule that the value of one dataset counts, as it is in the current release."""
     wish = {"kind": "choose", "entity": entity, "attribute": attribute, "dataset": dataset}
-    _rule(calling(client, person, purpose, case), subject, wish, reason, evidence, key)
+    _rule(call, subject, wish, reason, evidence, key)
 
 
+@asking
 def enter(  # noqa: PLR0913, PLR0917 - options of a command line
+    call: Call,
     subject: Subject,
     entity: Entity,
     attribute: Attribute,
     evidence: Annotated[Path, typer.Option(help="The file that proves it.")],
     reason: Reason,
-    client: Client,
-    purpose: Purpose,
-    case: Case,
-    person: Person = None,
     key: Key = None,
 ) -> None:
     """Rule that a value counts that is read from standard input and proved by evidence."""
     wish = {"kind": "enter", "entity": entity, "attribute": attribute, "value": typed()}
-    _rule(calling(client, person, purpose, case), subject, wish, reason, evidence, key)
+    _rule(call, subject, wish, reason, evidence, key)
 
 
+@asking
 def merge(  # noqa: PLR0913, PLR0917 - options of a command line
+    call: Call,
     subject: Subject,
     entity: Entity,
     other: Annotated[str, typer.Argument(help="The entity that is the same.")],
     reason: Reason,
-    client: Client,
-    purpose: Purpose,
-    case: Case,
-    person: Person = None,
     evidence: EvidenceFile = None,
     key: Key = None,
 ) -> None:
     """Propose that two entities are one. A second person decides."""
     wish = {"kind": "merge", "entity": entity, "other": other}
-    _rule(calling(client, person, purpose, case), subject, wish, reason, evidence, key)
+    _rule(call, subject, wish, reason, evidence, key)
 
 
+@asking
 def never(  # noqa: PLR0913, PLR0917 - options of a command line
+    call: Call,
     subject: Subject,
     entity: Entity,
     other: Annotated[str, typer.Argument(help="The entity that is another.")],
     reason: Reason,
-    client: Client,
-    purpose: Purpose,
-    case: Case,
-    person: Person = None,
     evidence: EvidenceFile = None,
     key: Key = None,
 ) -> None:
     """Propose that two entities are never one. A second person decides."""
     wish = {"kind": "never", "entity": entity, "other": other}
-    _rule(calling(client, person, purpose, case), subject, wish, reason, evidence, key)
+    _rule(call, subject, wish, reason, evidence, key)
 
 
+@asking
 def split(  # noqa: PLR0913, PLR0917 - options of a command line
+    call: Call,
     subject: Subject,
     entity: Entity,
     dataset: Annotated[
         list[str], typer.Option(help="Whose records leave; may be given several times.")
     ],
     reason: Reason,
-    client: Client,
-    purpose: Purpose,
-    case: Case,
-    person: Person = None,
     evidence: EvidenceFile = None,
     key: Key = None,
     records: Annotated[
@@ -197,10 +182,12 @@ def split(  # noqa: PLR0913, PLR0917 - options of a command line
     named = [line.strip() for line in sys.stdin if line.strip()] if records else [None]
     members = [{"dataset": name, "record": record} for name in dataset for record in named]
     wish = {"kind": "split", "entity": entity, "records": members}
-    _rule(calling(client, person, purpose, case), subject, wish, reason, evidence, key)
+    _rule(call, subject, wish, reason, evidence, key)
 
 
+@asking
 def defer(  # noqa: PLR0913, PLR0917 - options of a command line
+    call: Call,
     subject: Subject,
     entity: Entity,
     attribute: Attribute,
@@ -208,25 +195,19 @@ def defer(  # noqa: PLR0913, PLR0917 - options of a command line
         datetime, typer.Option(formats=["%Y-%m-%d"], help="The day to look at it again.")
     ],
     reason: Reason,
-    client: Client,
-    purpose: Purpose,
-    case: Case,
-    person: Person = None,
     key: Key = None,
 ) -> None:
     """Put a value off: the queue leaves it out until a day. What is served does not change."""
     day = until.date().isoformat()
     wish = {"kind": "defer", "entity": entity, "attribute": attribute, "until": day}
-    _rule(calling(client, person, purpose, case), subject, wish, reason, None, key)
+    _rule(call, subject, wish, reason, None, key)
 
 
+@asking
 def repair(  # noqa: PLR0913, PLR0917 - options of a command line
+    call: Call,
     subject: Subject,
     reason: Reason,
-    client: Client,
-    purpose: Purpose,
-    case: Case,
-    person: Person = None,
     group: Annotated[
         int | None, typer.Option(help="The repair proposed for this group of conflicts.")
     ] = None,
@@ -239,7 +220,6 @@ def repair(  # noqa: PLR0913, PLR0917 - options of a command line
 
     Without --group, the repair is read from standard input as JSON.
     """
-    call = calling(client, person, purpose, case)
     if group is None:
         if dataset is None or attribute is None:
             raise BadInput(field="--group", rule="else --dataset and --attribute are needed")
@@ -254,44 +234,35 @@ def repair(  # noqa: PLR0913, PLR0917 - options of a command line
     _rule(call, subject, {"kind": "repair", **wish}, reason, evidence, key)
 
 
+@asking
 def approve(
+    call: Call,
     number: Number,
-    client: Client,
-    purpose: Purpose,
-    case: Case,
-    person: Person = None,
     reason: Reason = "",
 ) -> None:
     """Bring into force what another person proposed."""
-    call = calling(client, person, purpose, case)
     with opened() as hub:
         _told(Rulings(Office(hub)).approve(call, number, _reason(reason)))
 
 
+@asking
 def refuse(
+    call: Call,
     number: Number,
     reason: Reason,
-    client: Client,
-    purpose: Purpose,
-    case: Case,
-    person: Person = None,
 ) -> None:
     """Turn down what another person proposed."""
-    call = calling(client, person, purpose, case)
     with opened() as hub:
         _told(Rulings(Office(hub)).refuse(call, number, _reason(reason)))
 
 
+@asking
 def revoke(
+    call: Call,
     number: Number,
     reason: Reason,
-    client: Client,
-    purpose: Purpose,
-    case: Case,
-    person: Person = None,
 ) -> None:
     """Take back a ruling. Its corrections are withdrawn, and the next run is without it."""
-    call = calling(client, person, purpose, case)
     with opened() as hub:
         _told(Rulings(Office(hub)).revoke(call, number, _reason(reason)))
 
@@ -309,7 +280,7 @@ def _rule(
     except ValidationError as error:
         mistake = error.errors()[0]
         field = ".".join(str(step) for step in mistake["loc"][1:])
-        raise BadInput(field=field or "ruling", rule=mistake["msg"]) from None
+        raise BadInput(field=field or "ruling", rule=rule_of(mistake, language())) from None
     file = None if evidence is None else read(evidence)
     with opened() as hub:
         _told(Rulings(Office(hub)).make(call, subject, asked, file, key))
@@ -331,36 +302,6 @@ def _json() -> Any:
         return json.loads(sys.stdin.read())
     except ValueError:
         raise BadInput(field="repair", rule="it is JSON on standard input") from None
-
-
-def typed() -> str:
-    """A line that was typed."""
-    return sys.stdin.readline().strip()
-
-
-def read(path: Path) -> File:
-    """A file of evidence; of one that is too large, just enough to say so.
-
-    Raises:
-        BadInput: it cannot be read.
-    """
-    try:
-        with path.open("rb") as file:
-            return File(path.name, file.read(LARGEST + 1))
-    except OSError as error:
-        raise BadInput(field="--evidence", rule=f"{path}: {error.strerror}") from error
-
-
-def write(path: Path, content: bytes) -> None:
-    """Writes evidence to a file.
-
-    Raises:
-        BadInput: it cannot be written.
-    """
-    try:
-        path.write_bytes(content)
-    except OSError as error:
-        raise BadInput(field="--evidence", rule=f"{path}: {error.strerror}") from error
 
 
 _WISH: TypeAdapter[Wish] = TypeAdapter(Annotated[Wish, Field(discriminator="kind")])
