@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from core.messages import say
+from core.messages import catalogue, say
 
 Field = str | int | float
 
@@ -48,6 +48,12 @@ class NotFound(HubError):
     code = "not_found"
     status = 404
     exit_code = 2
+
+    def words(self, language: str) -> str:
+        """The message, with the kind of thing in the same language."""
+        kind = f"kind_{self.fields.get('kind')}"
+        named = {"kind": say(kind, language)} if kind in catalogue() else {}
+        return say(self.code, language, **{**self.fields, **named})
 
 
 class Unavailable(HubError):

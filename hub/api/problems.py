@@ -11,6 +11,7 @@ from starlette.exceptions import HTTPException
 
 from core.errors import HubError
 from core.messages import say
+from hub.forms import rule_of
 
 _PAGES = {404: "page_missing", 405: "method_refused"}
 
@@ -29,12 +30,12 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(RequestValidationError)
     async def _malformed(request: Request, error: RequestValidationError) -> JSONResponse:
         # What was given is not repeated: it may be somebody's number.
+        language = language_of(request)
         mistakes = [
-            {"field": ".".join(str(step) for step in e["loc"]), "rule": e["msg"]}
+            {"field": ".".join(str(step) for step in e["loc"]), "rule": rule_of(e, language)}
             for e in error.errors()
         ]
-        first = mistakes[0]
-        detail = say("bad_input", language_of(request), **first)
+        detail = say("bad_input", language, **mistakes[0])
         return _problem(400, "bad_input", detail, {"mistakes": mistakes})
 
     @app.exception_handler(HTTPException)

@@ -20,9 +20,14 @@ def test_each_kind(error: HubError, code: str, status: int, exit_code: int) -> N
     assert (error.code, error.status, error.exit_code) == (code, status, exit_code)
     assert str(error) == error.words("en")
     assert error.words("zh") != error.words("en")
-    for value in error.fields.values():
+    for name, value in error.fields.items():
         assert str(value) in error.words("en")
-        assert str(value) in error.words("zh")
+        assert (str(value) in error.words("zh")) is (name != "kind")
+
+
+def test_the_kind_of_what_is_missing_is_told_in_the_language_of_the_rest() -> None:
+    assert NotFound(kind="subject", name="x").words("zh") == "没有名为 'x' 的主题。"
+    assert NotFound(kind="gadget", name="x").words("zh") == "没有名为 'x' 的gadget。"
 
 
 def test_an_error_without_its_fields_cannot_be_made() -> None:

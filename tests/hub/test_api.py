@@ -133,6 +133,29 @@ def test_problems_speak_chinese_on_request(api: Api) -> None:
     assert "令牌" in answer.json()["detail"]
 
 
+def test_what_is_malformed_is_told_in_both_languages_and_not_repeated(api: Api) -> None:
+    said = {"purpose": "data_governance", "case": "S-1", "subject": "resident"}
+    secret = "440605199001010011"
+    bodies = [
+        {},
+        {**said, "ruling": {"kind": secret}},
+        {**said, "ruling": {"kind": "choose", "entity": f"{secret}/"}},
+        {**said, "ruling": {"kind": "defer", "entity": "e", "attribute": "name", "until": secret}},
+        {**said, "ruling": {"kind": "split", "entity": "e", "records": []}},
+        {**said, "ruling": "merge"},
+    ]
+    for body in bodies:
+        rules = []
+        for language in ("zh", "en"):
+            headers = {"Accept-Language": language}
+            answer = api("POST", "/v1/rulings", "steward-1", headers=headers, json=body)
+            assert answer.status_code == 400
+            assert secret not in answer.text
+            rules.append([mistake["rule"] for mistake in answer.json()["mistakes"]])
+        assert all(zh != en and "应" + zh != en for zh, en in zip(*rules, strict=True))
+        assert not any("form_other" in rule for rule in rules[1])
+
+
 @pytest.mark.parametrize("token", ["x.y.z", "Bearer"])
 def test_a_token_that_is_none(api: Api, token: str) -> None:
     answer = api("POST", QUERY, json=body(), headers={"Authorization": f"Bearer {token}"})
