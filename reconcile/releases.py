@@ -146,9 +146,10 @@ def on(connection: Connection, day: date) -> Release:
     return Release(**row._mapping)
 
 
-def newest(connection: Connection, limit: int) -> list[Release]:
-    """The latest releases, the latest first."""
-    rows = connection.execute(select(Release).order_by(Release.number.desc()).limit(limit))
+def newest(connection: Connection, limit: int, skip: int = 0) -> list[Release]:
+    """The latest releases, the latest first, without the first ``skip``."""
+    chosen = select(Release).order_by(Release.number.desc()).limit(limit).offset(skip)
+    rows = connection.execute(chosen)
     return [Release(**row._mapping) for row in rows]
 
 

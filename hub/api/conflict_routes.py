@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Depends
 from pydantic import Field
 
-from hub.api.routes import By, Calling, Name, On, caller
+from hub.api.routes import By, Calling, Name, On, Skip, caller
 from hub.api.state import State
 from hub.identity import Caller
 from hub.stewardship.conflicts import Conflicts, Preview
@@ -34,6 +34,7 @@ class SearchBody(Calling):
     group: Group | None = None
     deferred: bool = False
     limit: Limit = 20
+    skip: Skip = 0
 
 
 class MatchesBody(Calling):
@@ -41,6 +42,7 @@ class MatchesBody(Calling):
 
     subject: Name
     limit: Limit = 20
+    skip: Skip = 0
 
 
 class ShowBody(Calling):
@@ -59,6 +61,7 @@ class GroupsBody(Calling):
     dataset: Dataset | None = None
     proposed: bool = False
     limit: Limit = 20
+    skip: Skip = 0
 
 
 class PreviewBody(Calling):
@@ -80,14 +83,14 @@ class PreviewBody(Calling):
 @router.post("/search")
 def search(body: SearchBody, on: On, by: By) -> dict[str, Any]:
     """The conflicts that matter most, masked as the policy says, with a receipt."""
-    wanted = Search(body.attribute, body.status, body.group, body.deferred, body.limit)
+    wanted = Search(body.attribute, body.status, body.group, body.deferred, body.limit, body.skip)
     return _conflicts(on, by, body).search(body.subject, wanted)
 
 
 @router.post("/matches")
 def matches(body: MatchesBody, on: On, by: By) -> dict[str, Any]:
     """The possible matches of records that matter most, side by side, with a receipt."""
-    return _conflicts(on, by, body).matches(body.subject, body.limit)
+    return _conflicts(on, by, body).matches(body.subject, body.limit, body.skip)
 
 
 @router.post("/show")
@@ -99,7 +102,7 @@ def show(body: ShowBody, on: On, by: By) -> dict[str, Any]:
 @router.post("/groups")
 def groups(body: GroupsBody, on: On, by: By) -> dict[str, Any]:
     """Conflicts that are alike, those that one ruling could settle first, with a receipt."""
-    wanted = Which(body.attribute, body.dataset, body.proposed, body.limit)
+    wanted = Which(body.attribute, body.dataset, body.proposed, body.limit, body.skip)
     return _conflicts(on, by, body).groups(body.subject, wanted)
 
 

@@ -26,6 +26,8 @@ from hub.serving.notes import Call
 _bearer = HTTPBearer(auto_error=False)
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
 ReleaseNumber = Annotated[int, Field(ge=1, lt=2**31)]
+Skip = Annotated[int, Field(ge=0, lt=2**31)]
+"""How many of the first of a list are left out."""
 Moment = Annotated[
     AwareDatetime,
     Field(ge=datetime(2000, 1, 1, tzinfo=UTC), lt=datetime(2200, 1, 1, tzinfo=UTC)),

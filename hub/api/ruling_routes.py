@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Header
 from pydantic import Base64Bytes, Field, StringConstraints
 
 from core.types import Model
-from hub.api.routes import By, Calling, Name, On, caller
+from hub.api.routes import By, Calling, Name, On, Skip, caller
 from hub.stewardship.corrections import Answer, Corrections, Verdict, Which
 from hub.stewardship.evidence import File
 from hub.stewardship.report import report
@@ -51,6 +51,7 @@ class RulingsBody(Calling):
     subject: Name
     state: rulings.State | None = None
     limit: Limit = 50
+    skip: Skip = 0
 
 
 class NumberBody(Calling):
@@ -72,6 +73,7 @@ class CorrectionsBody(Calling):
     department: Name | None = None
     states: Annotated[tuple[corrections.State, ...], Field(min_length=1)] | None = None
     limit: Limit = 50
+    skip: Skip = 0
 
 
 class AnswerBody(NumberBody):
@@ -98,7 +100,7 @@ def make(body: RulingBody, on: On, by: By, key: Key = None) -> dict[str, Any]:
 @router.post("/rulings/list")
 def list_rulings(body: RulingsBody, on: On, by: By) -> dict[str, Any]:
     """Rulings about what the caller may steward, latest first."""
-    return Rulings(on.office).list(body.call(by), body.subject, body.state, body.limit)
+    return Rulings(on.office).list(body.call(by), body.subject, body.state, body.limit, body.skip)
 
 
 @router.post("/rulings/show")
@@ -134,7 +136,7 @@ def revoke(body: DecisionBody, on: On, by: By) -> dict[str, Any]:
 @router.post("/corrections/list")
 def list_corrections(body: CorrectionsBody, on: On, by: By) -> dict[str, Any]:
     """Corrections of the datasets that are open to the caller, those due first in front."""
-    wanted = Which(body.dataset, body.department, body.states, body.limit)
+    wanted = Which(body.dataset, body.department, body.states, body.limit, body.skip)
     return Corrections(on.office).list(body.call(by), wanted)
 
 

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from core.errors import BadInput
-from hub.cli.calling import calling
+from hub.cli.calling import Skip, calling
 from hub.cli.output import language, opened, out, table, tell
 from hub.serving.office import Office
 from hub.stewardship.conflicts import Conflicts, Preview
@@ -62,13 +62,15 @@ def list_(  # noqa: PLR0913, PLR0917 - options of a command line
     group: Annotated[int | None, typer.Option(help="Only those of this group.")] = None,
     deferred: Annotated[bool, typer.Option("--deferred", help="Also those put off.")] = False,
     limit: Limit = 20,
+    skip: Skip = 0,
     client: Client = None,
     person: Person = None,
     purpose: Purpose = None,
     case: Case = None,
 ) -> None:
     """List conflicts with every source's value, those that matter most first. It is audited."""
-    wanted = Search(attribute, None if status is None else status.value, group, deferred, limit)
+    decided = None if status is None else status.value
+    wanted = Search(attribute, decided, group, deferred, limit, skip)
     with _asking(client, person, purpose, case) as conflicts:
         found = conflicts.search(subject, wanted)
     rows = found["conflicts"]
@@ -81,7 +83,7 @@ def list_(  # noqa: PLR0913, PLR0917 - options of a command line
     )
     columns = ["entity", "key", "attribute", "points", "status", "served", "for", "against"]
     table(title, columns, map(_row, rows))
-    if rows:
+    if rows and not skip:
         out.print(_why_first(rows[0]))
     if found["deferred"] and not deferred:
         out.print(tell("conflicts_deferred", count=found["deferred"]))
@@ -111,9 +113,10 @@ def show(  # noqa: PLR0913, PLR0917 - options of a command line
         table(tell("conflicts_rulings"), columns, rows)
 
 
-def matches(
+def matches(  # noqa: PLR0913, PLR0917 - options of a command line
     subject: Subject,
     limit: Limit = 10,
+    skip: Skip = 0,
     client: Client = None,
     person: Person = None,
     purpose: Purpose = None,
@@ -121,7 +124,7 @@ def matches(
 ) -> None:
     """List records that may be somebody who is known, side by side. It is audited."""
     with _asking(client, person, purpose, case) as conflicts:
-        found = conflicts.matches(subject, limit)
+        found = conflicts.matches(subject, limit, skip)
     shown, total = len(found["matches"]), found["total"]
     out.print(
         tell("matches_listed", subject=subject, release=found["release"], shown=shown, total=total)
@@ -138,6 +141,7 @@ def groups(  # noqa: PLR0913, PLR0917 - options of a command line
         bool, typer.Option("--proposed", help="Only those that a repair could settle.")
     ] = False,
     limit: Limit = 20,
+    skip: Skip = 0,
     client: Client = None,
     person: Person = None,
     purpose: Purpose = None,
@@ -145,7 +149,7 @@ def groups(  # noqa: PLR0913, PLR0917 - options of a command line
 ) -> None:
     """List conflicts that are alike, those that one ruling could settle first. It is audited."""
     with _asking(client, person, purpose, case) as conflicts:
-        found = conflicts.groups(subject, Which(attribute, dataset, proposed, limit))
+        found = conflicts.groups(subject, Which(attribute, dataset, proposed, limit, skip))
     code = "groups_sampled" if found["sampled"] else "groups_listed"
     title = tell(
         code,

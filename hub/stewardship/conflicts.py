@@ -24,6 +24,12 @@ Enter = Callable[[Look], Sight]
 """How somebody is let in to look."""
 
 
+class ConflictUnknown(NotFound):
+    """The sources do not differ about an entity, or the caller may not know of it."""
+
+    code = "conflict_unknown"
+
+
 @dataclass(frozen=True)
 class Preview:
     """A repair to try: that of a group of this release, or one that is given."""
@@ -56,20 +62,23 @@ class Conflicts:
                 sight.fail(NotFound(kind="group", name=wanted.group))
         return Queue(sight, material).search(wanted, members)
 
-    def matches(self, subject: str, limit: int) -> dict[str, Any]:
+    def matches(self, subject: str, limit: int, skip: int = 0) -> dict[str, Any]:
         """The possible matches of records that matter most: ``total, matches``.
 
         Raises:
             As :meth:`search`.
         """
-        sight = self._enter(Look("list_matches", subject, None, {"limit": limit}, links=True))
+        sight = self._enter(
+            Look("list_matches", subject, None, {"limit": limit, "skip": skip}, links=True)
+        )
         material = _material(sight)
         matches = self._matches(sight, material)
-        shown, total = matches.search(limit)
+        found = matches.search()
+        shown = found[skip : skip + limit]
         body = {
             "subject": subject,
             "release": material.number,
-            "total": total,
+            "total": len(found),
             "matches": matches.told(shown),
         }
         return sight.give(body, About(rows={"answered": len(shown)}, release=material.number))
@@ -79,7 +88,7 @@ class Conflicts:
         –, with how reliable each source is and what was ruled before.
 
         Raises:
-            As :meth:`search`; NotFound also where the sources of the entity do not differ.
+            As :meth:`search`; ConflictUnknown: the sources of the entity do not differ.
         """
         named = None if attribute is None else (attribute,)
         content = {"entity": entity, "attribute": attribute}
@@ -94,7 +103,7 @@ class Conflicts:
         matches = self._matches(sight, material)
         open_ones = matches.about(entity) if sight.links and attribute is None else []
         if not conflicts and not open_ones:
-            sight.fail(NotFound(kind="conflict", name=attribute or "-"))
+            sight.fail(ConflictUnknown(entity=entity))
         sight.place([entity])
         queue = Queue(sight, material)
         told = queue.told(sorted((queue.place(c) for c in conflicts), key=lambda one: one.place))

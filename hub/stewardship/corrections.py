@@ -22,7 +22,6 @@ from reconcile.corrections import UNSETTLED, Book, Escalation, State
 from reconcile.models import Correction, CorrectionEvent
 from reconcile.rulings import HUB, Actor, Ledger
 
-LONGEST_LIST = 500
 Verdict = Literal["fixed", "disputed", "reopen"]
 _STATES: Mapping[str, State] = {
     "fixed": State.FIXED,
@@ -39,12 +38,15 @@ class CorrectionUnknown(NotFound):
 
 @dataclass(frozen=True)
 class Which:
-    """Which tickets are wanted. ``states`` None: those that are not settled."""
+    """Which tickets are wanted. ``states`` None: those that are not settled. ``skip``: how
+    many of the first to leave out.
+    """
 
     dataset: str | None = None
     department: str | None = None
     states: tuple[State, ...] | None = None
     limit: int = 50
+    skip: int = 0
 
 
 @dataclass(frozen=True)
@@ -68,10 +70,11 @@ class Corrections:
         """Tickets of the datasets that are open to the caller, those due first in front.
 
         Raises:
+            NotFound: no such department has a dataset.
             SubjectUnknown, Forbidden: no dataset is.
         """
-        names = datasets(self._office, wanted.dataset, wanted.department)
-        said = [wanted.states, wanted.limit, wanted.dataset, wanted.department]
+        names = datasets(self._office, call, "correction_list", wanted)
+        said = [wanted.states, wanted.limit, wanted.skip, wanted.dataset, wanted.department]
         access, found = self._office.datasets(call, "correction_list", names, said)
         states = UNSETTLED if wanted.states is None else wanted.states
         with self._office.hub.engine.connect() as connection:
@@ -80,7 +83,7 @@ class Corrections:
             )
         day = today(self._office.hub.clock)
         tickets.sort(key=lambda ticket: (ticket.due, ticket.number))
-        shown = [told(ticket, day) for ticket in tickets[: min(wanted.limit, LONGEST_LIST)]]
+        shown = [told(ticket, day) for ticket in tickets[wanted.skip : wanted.skip + wanted.limit]]
         body = {"datasets": list(found), "total": len(tickets), "corrections": shown}
         return access.give(body, About(rows={"answered": len(shown)}))
 
@@ -210,12 +213,20 @@ class Corrections:
         return Book(connection, self._office.hub.keys, self._office.hub.clock.now())
 
 
-def datasets(office: Office, dataset: str | None, department: str | None) -> Sequence[str]:
-    """The registered datasets that a request is about."""
-    if dataset is not None:
-        return (dataset,)
-    contracts = office.rules.workspace.contracts
-    return [n for n, c in contracts.items() if department in (None, c.department)]
+def datasets(office: Office, call: Call, deed: str, wanted: Which) -> Sequence[str]:
+    """The registered datasets that a request is about.
+
+    Raises:
+        NotFound: it names a department that has none; that is logged.
+    """
+    if wanted.dataset is not None:
+        return (wanted.dataset,)
+    contracts, department = office.rules.workspace.contracts, wanted.department
+    names = [n for n, c in contracts.items() if department in (None, c.department)]
+    if department is not None and not names:
+        missing = NotFound(kind="department", name=department)
+        office.missing(call, deed, f"department/{department}", missing)
+    return names
 
 
 def told(ticket: Row[Any], day: date) -> dict[str, Any]:

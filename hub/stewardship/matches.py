@@ -54,8 +54,8 @@ class Matches:
             max(int(attribute.level) for attribute in subject.attributes.values()),
         )
 
-    def search(self, limit: int) -> tuple[list[Match], int]:
-        """Those that matter most, and how many there are."""
+    def search(self) -> list[Match]:
+        """All within reach, those that matter most first."""
         who = self._sight.subject.keys or tuple(self._sight.subject.attributes)
         reach = self._sight.reach(who[0])
         found = [
@@ -63,12 +63,11 @@ class Matches:
             for match in self._open()
             if reach is None or (match.entity in reach and match.other in reach)
         ]
-        found.sort(key=lambda m: (-m.points.total, m.dataset, m.record, m.other))
-        return found[:limit], len(found)
+        return sorted(found, key=lambda m: (-m.points.total, m.dataset, m.record, m.other))
 
     def about(self, entity: str) -> list[Match]:
         """Those that an entity or one of its records is part of."""
-        return [match for match in self.search(_ALL)[0] if entity in (match.entity, match.other)]
+        return [match for match in self.search() if entity in (match.entity, match.other)]
 
     def told(self, matches: Sequence[Match]) -> list[dict[str, Any]]:
         """Matches as part of an answer: both sides of each, attribute by attribute."""
@@ -155,6 +154,3 @@ class Matches:
             return None
         reaches = map(self._sight.reach, self._made_of)
         return found if all(reach is None or both <= reach for reach in reaches) else None
-
-
-_ALL = 1 << 30

@@ -32,13 +32,14 @@ from reconcile.fusion.gather import as_table
 @dataclass(frozen=True)
 class Which:
     """Which groups are wanted: of an attribute, of a dataset; ``proposed``: only those that a
-    repair could settle.
+    repair could settle; without the first ``skip``.
     """
 
     attribute: str | None = None
     dataset: str | None = None
     proposed: bool = False
     limit: int = 20
+    skip: int = 0
 
 
 class Patterns:
@@ -60,7 +61,7 @@ class Patterns:
             and wanted.dataset in (None, group.dataset)
             and (group.repair is not None or not wanted.proposed)
         ]
-        shown = chosen[: wanted.limit]
+        shown = chosen[wanted.skip : wanted.skip + wanted.limit]
         self._sight.place(example.entity for group in shown for example in group.examples)
         body = {
             "subject": self._sight.subject.subject,

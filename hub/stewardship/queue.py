@@ -28,7 +28,7 @@ from reconcile.rulings import State, deferred, standing
 class Search:
     """Which conflicts are wanted. ``status`` None: those in dispute, then the decided ones.
     ``group``: those with a claim in a group of this release. ``deferred``: also what was put off
-    to a later day.
+    to a later day. ``skip``: how many of the first to leave out.
     """
 
     attribute: str | None = None
@@ -36,6 +36,12 @@ class Search:
     group: int | None = None
     deferred: bool = False
     limit: int = 20
+    skip: int = 0
+
+    @property
+    def end(self) -> int:
+        """How many of the first are needed."""
+        return self.skip + self.limit
 
 
 @dataclass(frozen=True)
@@ -81,7 +87,7 @@ class Queue:
         """
         placed, total = self._placed(wanted, None if members is None else frozenset(members))
         awake = [one for one in placed if wanted.deferred or not one.deferred]
-        shown = sorted(awake, key=lambda one: one.place)[: wanted.limit]
+        shown = sorted(awake, key=lambda one: one.place)[wanted.skip : wanted.end]
         self._sight.place(one.conflict.entity for one in shown)
         body = {
             "subject": self._sight.subject.subject,
@@ -125,7 +131,8 @@ class Queue:
         found = self._chosen(self._material.conflicts(attributes, first, reach), members)
         total = len(found)
         if wanted.status is None:
-            if len(found) < wanted.limit or members is not None or not whole:
+            awake = sum(not one.deferred for one in found)
+            if awake < wanted.end or members is not None or not whole:
                 rest = self._material.decided(attributes, reach)
                 found += self._chosen(rest, members)
                 total = len(found)

@@ -17,7 +17,7 @@ from core.messages import LANGUAGES, catalogue, say
 from hub.app import Hub
 from hub.serving.access import About, Call
 from hub.serving.office import Office
-from hub.stewardship.corrections import datasets
+from hub.stewardship.corrections import Which, datasets
 from hub.stewardship.material import Material
 from hub.stewardship.patterns import Patterns
 from hub.stewardship.sight import Look, OperatorSight
@@ -35,9 +35,10 @@ def report(office: Office, call: Call, department: str | None = None) -> dict[st
     """The report of a department, or of each whose datasets are open to the caller.
 
     Raises:
+        NotFound: no such department has a dataset.
         SubjectUnknown, Forbidden: no dataset is open to the caller.
     """
-    names = datasets(office, None, department)
+    names = datasets(office, call, "correction_report", Which(department=department))
     access, found = office.datasets(call, "correction_report", names, department)
     contracts = office.rules.workspace.contracts
     with office.hub.engine.connect() as connection:

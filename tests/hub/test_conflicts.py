@@ -5,16 +5,25 @@ possible matches and previews; everything logged.
 from __future__ import annotations
 
 import json
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
 
+from core.clock import today
 from hub.app import Hub, open_hub
 from hub.audit.search import Wanted
+from hub.serving.office import Office
+from hub.stewardship.conflicts import Conflicts
+from hub.stewardship.patterns import Which
+from hub.stewardship.queue import Search
+from hub.stewardship.rulings import Rulings
+from hub.stewardship.sight import OperatorSight
 from hub.stewardship.stakes import stakes, uses
+from hub.stewardship.wishes import Defer
 from tests.hub import village
 from tests.hub.conftest import Api, Place
+from tests.hub.stewarding import call
 
 STEWARD = ("--as", "steward-1", "--person", "lin", "--purpose", "data_governance", "--case", "S-1")
 BODY = {"subject": "resident", "purpose": "data_governance", "case": "S-1"}
@@ -114,6 +123,13 @@ def test_show_tells_each_claim_and_how_reliable_its_source_is(api: Api) -> None:
     )
     assert answer["rulings"] == answer["matches"] == []
     assert answer["receipt"]
+
+
+def test_an_entity_without_conflicts_is_told_where_to_look(api: Api) -> None:
+    body = {**BODY, "entity": "0123456789"}
+    answer = api("POST", "/v1/conflicts/show", "steward-1", json=body)
+    assert (answer.status_code, answer.json()["title"]) == (404, "conflict_unknown")
+    assert "hub releases explain" in answer.json()["detail"]
 
 
 def test_what_is_looked_at_is_logged_without_values(hub: Hub, api: Api) -> None:
@@ -264,6 +280,35 @@ def test_an_old_code_list_is_proposed_and_shown_with_what_it_would_do(place: Pla
     assert given.splitlines()[1:] == shown.splitlines()[1:]
     with open_hub(place.settings) as hub:
         assert log(hub)[-1]["what"]["action"] == "preview_repair"
+        lists_go_on(hub)
+    listed = [place.succeed("conflicts", "list", "resident", "--skip", skip) for skip in "01"]
+    assert ["张小明" in one for one in listed] == [True, False]
+
+
+def lists_go_on(hub: Hub) -> None:
+    """Pages are what stands in the list, one after the other; also where some of it waits."""
+    desk = Conflicts(lambda look: OperatorSight(hub, look))
+
+    def items(**wanted: Any) -> list[tuple[str, str]]:
+        found = desk.search("resident", Search(**wanted))["conflicts"]
+        return [(one["entity"], one["attribute"]) for one in found]
+
+    everything = items(limit=100)
+    assert len(everything) == CODES + 1
+    pages = [items(limit=5, skip=skip) for skip in (0, 5, 10, 15)]
+    assert [len(page) for page in pages] == [5, 5, 3, 0]
+    assert [one for page in pages for one in page] == everything
+    groups = desk.groups("resident", Which())["groups"]
+    assert len(groups) > 1
+    assert desk.groups("resident", Which(limit=1, skip=1))["groups"] == groups[1:2]
+    # What is in dispute and waits leaves room for what is decided.
+    disputed = desk.search("resident", Search(status="in_dispute", limit=100))["conflicts"]
+    later = today(hub.clock) + timedelta(days=9)
+    assert disputed
+    for one in disputed:
+        wish = Defer(entity=one["entity"], attribute=one["attribute"], until=later, reason="r")
+        Rulings(Office(hub)).make(call(), "resident", wish)
+    assert items(limit=len(disputed)) == everything[len(disputed) : 2 * len(disputed)]
 
 
 def test_a_conflict_keeps_its_day_over_runs(place: Place) -> None:

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pytest
 
 from core.clock import FixedClock, add_working_days, count_working_days, start_of_day
+from core.errors import NotFound
 from hub.app import Hub
 from hub.serving.notes import Forbidden
 from hub.serving.office import Office
@@ -240,6 +241,15 @@ def test_a_report_counts_and_advises_without_a_value(town: Hub) -> None:
     text = str(found)
     assert not {"张小明", "张晓明", GIRL[0]} & set(text.split("'"))
     assert [d["department"] for d in report(Office(town), PHONES)["departments"]] == ["phones"]
+
+
+def test_an_unknown_department_is_said_to_be_unknown(town: Hub) -> None:
+    for ask in (
+        lambda: report(Office(town), call(), "ghosts"),
+        lambda: Corrections(Office(town)).list(call(), Which(department="ghosts")),
+    ):
+        with pytest.raises(NotFound, match="no department 'ghosts'"):
+            ask()
 
 
 def test_from_a_ruling_to_agreement_by_runs_alone(place: Place) -> None:
