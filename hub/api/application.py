@@ -24,7 +24,7 @@ from hub.api import (
 )
 from hub.api.guard import Guard
 from hub.api.key_routes import key_routes
-from hub.api.release_routes import release_routes
+from hub.api.release_routes import release_routes, whole_routes
 from hub.api.routes import guarded, open_routes, single_keys
 from hub.api.state import opened_state
 from hub.app import Hub
@@ -33,6 +33,7 @@ ROUTERS = (
     open_routes,
     guarded,
     release_routes,
+    whole_routes,
     conflict_routes.router,
     quality_routes.router,
     ruling_routes.router,

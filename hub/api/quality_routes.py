@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Path
+from fastapi.responses import StreamingResponse
 from pydantic import Field
 
-from hub.api.routes import By, Calling, Name, On, caller
+from hub.api.routes import By, Calling, Name, On, ReleaseNumber, caller
+from hub.api.sharing_routes import sent
 from hub.quality.answers import Answers
 
 router = APIRouter(prefix="/v1/quality", tags=["quality"], dependencies=[Depends(caller)])
@@ -27,7 +29,19 @@ class QuarantineBody(Calling):
     after: Annotated[int, Field(ge=0, lt=2**63)] = 0
     limit: Annotated[int, Field(ge=1, le=500)] = 50
     language: Literal["zh", "en"] = "zh"
-    release: Annotated[int, Field(ge=1, lt=2**31)] | None = None
+    release: ReleaseNumber | None = None
+
+
+class ReleaseBody(Calling):
+    """Of which release; without one, of the current one."""
+
+    release: ReleaseNumber | None = None
+
+
+class FileBody(ReleaseBody):
+    """In which language the reasons are wanted."""
+
+    language: Literal["zh", "en"] = "zh"
 
 
 @router.post("/datasets/{dataset}/scores")
@@ -48,3 +62,15 @@ def quarantined_rows(dataset: Dataset, body: QuarantineBody, on: On, by: By) -> 
     return Answers(on.office).rows(
         body.call(by), dataset, body.after, body.limit, body.language, body.release
     )
+
+
+@router.post("/datasets/{dataset}/file", response_class=StreamingResponse)
+def quarantine_file(dataset: Dataset, body: FileBody, on: On, by: By) -> StreamingResponse:
+    """Quarantined rows as a file in the form of the department's own source."""
+    return sent(*Answers(on.office).file(body.call(by), dataset, body.language, body.release))
+
+
+@router.post("/datasets/{dataset}/reproduce")
+def reproduce(dataset: Dataset, body: ReleaseBody, on: On, by: By) -> dict[str, Any]:
+    """Whether the verdict of a release is come to again."""
+    return Answers(on.office).reproduce(body.call(by), dataset, body.release)

@@ -7,11 +7,11 @@ from typing import Annotated, Literal
 
 import typer
 
-from core.errors import BadInput
+from core.errors import BadInput, NotFound
+from hub.app import Hub
 from hub.cli.output import err, language, opened, out, table, tell
 from hub.operator import operator_entry
 from hub.quality import pages
-from hub.quality.reproduction import Reproduced
 from hub.quality.reproduction import reproduce as come_again
 from hub.quality.rows import give_back
 from hub.quality.scoring import Score, latest, of_dataset, of_department
@@ -51,6 +51,8 @@ def scores(
         name = dataset or department or ""
         about = f"dataset/{name}" if dataset else f"department/{name}"
         found = of_dataset(connection, name) if dataset else of_department(connection, name)
+        if not found and name not in _registered(hub, of_departments=dataset is None):
+            raise NotFound(kind="dataset" if dataset else "department", name=name)
         hub.audit.append([operator_entry("quality_scores", about, {"scores": len(found)})])
     _print(name, found if history else latest(found))
 
@@ -108,14 +110,13 @@ def reproduce(dataset: Dataset, release: ReleaseNumber = None) -> None:
     if found.same:
         out.print(tell("quality_reproduced", dataset=dataset, release=found.release))
         return
-    err.print(tell("quality_differs", dataset=dataset, release=found.release, why=_why(found)))
+    err.print(tell("quality_differs", dataset=dataset, release=found.release, why=found.why))
     raise typer.Exit(1)
 
 
-def _why(found: Reproduced) -> str:
-    if not found.same_suite:
-        return "suite"
-    return "library" if found.then.library != found.now.library else "elements"
+def _registered(hub: Hub, of_departments: bool) -> set[str]:
+    contracts = hub.workspace().contracts
+    return {each.department if of_departments else name for name, each in contracts.items()}
 
 
 def _print(name: str, found: list[Score]) -> None:

@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+import hashlib
+import tempfile
 from collections.abc import Iterable
-from typing import Any
+from io import BufferedReader
+from pathlib import Path
+from typing import Any, BinaryIO
 
-from core.errors import HubError, NotFound
-from hub.quality.manifests import held
-from hub.quality.rows import listed
+from core.errors import HubError, NotFound, Unavailable
+from hub.quality.manifests import Held, held
+from hub.quality.reproduction import compare
+from hub.quality.rows import check_size, listed, suffix_of, write
 from hub.quality.scoring import Score, latest, of_dataset, of_department
 from hub.serving.access import About, Access
 from hub.serving.notes import Call
 from hub.serving.office import Office
+
+
+class RowsNotOwn(HubError):
+    """Rows as they were sent are for the department that sent them."""
+
+    code = "rows_not_own"
+    status = 403
+    exit_code = 2
 
 
 class Answers:
@@ -79,6 +92,80 @@ class Answers:
             "rows": rows,
         }
         return access.give(body, About(rows={"answered": len(rows)}, release=found.number))
+
+    def file(
+        self, call: Call, dataset: str, language: str, release: int | None
+    ) -> tuple[dict[str, Any], BinaryIO, str]:
+        """Quarantined rows as a file in the form of the department's own source: what is said of
+        it, its content, and its name. For the table's own department alone.
+
+        Raises:
+            SubjectUnknown, Forbidden: the policy refuses; that is logged.
+            RowsNotOwn: it is another department's table.
+            NotFound, ReleaseMissing, ReleaseUnknown: the release has no such dataset.
+            BadInput, Unavailable: it cannot be written.
+        """
+        access = self._office.dataset(call, "quality_rows", dataset, {"file": release})
+        try:
+            if not access.is_own(dataset):
+                raise RowsNotOwn(dataset=dataset)
+            found = held(self._office.hub, release)
+            suffix = suffix_of(found, dataset)
+            check_size(found, dataset, suffix)
+            file = self._written(found, dataset, suffix, language)
+        except HubError as error:
+            access.fail(error)
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+        file.seek(0)
+        rows = found.of(dataset)[1].quarantine.rows
+        body = {
+            "dataset": dataset,
+            "release": found.number,
+            "format": suffix[1:],
+            "rows": rows,
+            "sha256": digest,
+        }
+        about = About((digest,), {"answered": rows}, found.number)
+        try:
+            return access.give(body, about), file, f"{dataset}.quarantine{suffix}"
+        except BaseException:
+            file.close()
+            raise
+
+    def _written(self, found: Held, dataset: str, suffix: str, language: str) -> BufferedReader:
+        # What was opened stays readable when its folder is gone.
+        spool = self._office.hub.settings.home.absolute() / "spool"
+        try:
+            spool.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(dir=spool) as folder:
+                path = Path(folder) / "rows"
+                write(found, dataset, suffix, language, path)
+                return path.open("rb")
+        except OSError as error:
+            raise Unavailable(reason="the file cannot be written") from error
+
+    def reproduce(self, call: Call, dataset: str, release: int | None) -> dict[str, Any]:
+        """Whether the verdict of a release on a dataset is come to again.
+
+        Raises:
+            SubjectUnknown, Forbidden: the policy refuses; that is logged.
+            As :func:`hub.quality.reproduction.compare`.
+        """
+        access = self._office.dataset(call, "quality_reproduce", dataset, {"release": release})
+        try:
+            found = compare(self._office.hub, dataset, release)
+        except HubError as error:
+            access.fail(error)
+        body = {
+            "dataset": dataset,
+            "release": found.release,
+            "same": found.same,
+            "differs": found.why,
+            "counts": {name: {"then": then, "now": now} for name, then, now in found.counts},
+            "suite": {"then": found.then.suite, "now": found.now.suite},
+            "library": {"then": found.then.library, "now": found.now.library},
+        }
+        return access.give(body, About(rows={"landed": found.landed}, release=found.release))
 
 
 def _give(access: Access, about: dict[str, Any], found: Iterable[Score]) -> dict[str, Any]:

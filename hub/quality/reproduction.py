@@ -31,6 +31,7 @@ class Reproduced:
     then: Proof
     now: Proof
     counts: tuple[tuple[str, int, int], ...]
+    landed: int
 
     @property
     def same(self) -> bool:
@@ -42,10 +43,27 @@ class Reproduced:
         """Whether the rules are the same."""
         return self.then.suite == self.now.suite
 
+    @property
+    def why(self) -> str | None:
+        """What differs where the verdict is another one: ``suite``, ``library`` or ``elements``."""
+        if self.same:
+            return None
+        if not self.same_suite:
+            return "suite"
+        return "library" if self.then.library != self.now.library else "elements"
+
 
 def reproduce(hub: Hub, dataset: str, release: int | None = None) -> Reproduced:
-    """Puts the rows that landed for a release through the gate again. Nothing is written but an
-    entry in the log.
+    """As :func:`compare`, for the operator: with an entry in the log."""
+    made = compare(hub, dataset, release)
+    counts = {"landed": made.landed}
+    entry = operator_entry("quality_reproduce", f"dataset/{dataset}", counts, release=made.release)
+    hub.audit.append([entry])
+    return made
+
+
+def compare(hub: Hub, dataset: str, release: int | None = None) -> Reproduced:
+    """Puts the rows that landed for a release through the gate again. Nothing is written.
 
     Raises:
         NotFound: the release has no such dataset.
@@ -57,11 +75,9 @@ def reproduce(hub: Hub, dataset: str, release: int | None = None) -> Reproduced:
     if state.proof is None:
         raise VerdictUnproved(dataset=dataset, release=found.number)
     now, fit, aside = _again(hub, state, contract, state.proof)
-    counts = {"landed": state.landing.rows}
-    entry = operator_entry("quality_reproduce", f"dataset/{dataset}", counts, release=found.number)
-    hub.audit.append([entry])
     told = (("fit", state.fit.rows, fit), ("quarantined", state.quarantine.rows, aside))
-    return Reproduced(contract.dataset, found.number, state.proof, now, told)
+    landed = state.landing.rows
+    return Reproduced(contract.dataset, found.number, state.proof, now, told, landed)
 
 
 def _again(

@@ -61,17 +61,14 @@ def give_back(
         NotFound: the release has no such dataset.
     """
     found = held(hub, release)
-    contract, state = found.of(dataset)
-    source = found.workspace.sources.get(dataset)
+    _, state = found.of(dataset)
     if to.is_dir():
-        to /= f"{dataset}.quarantine{_SUFFIXES.get(source.kind if source else '', '.csv')}"
+        to /= f"{dataset}.quarantine{suffix_of(found, dataset)}"
     if to.suffix not in _WRITERS:
         raise BadInput(field="--to", rule="the file ends in .csv, .xlsx, .jsonl or .parquet")
     if not to.parent.is_dir():
         raise BadInput(field="--to", rule=f"the folder {to.parent} does not exist")
-    if to.suffix == ".xlsx" and state.quarantine.rows >= _SHEET_ROWS:
-        raise BadInput(field="--to", rule="a sheet holds 1048575 rows at most: write .csv")
-    sheet = _sheet(found, contract, language)
+    check_size(found, dataset, to.suffix)
     rows = state.quarantine.rows
     entry = operator_entry(
         "quality_rows", f"dataset/{dataset}", {"rows": rows}, release=found.number
@@ -79,12 +76,37 @@ def give_back(
     hub.audit.append([entry])
     part = to.with_name(f"{to.name}.part")
     try:
-        _WRITERS[to.suffix](sheet, part)
+        write(found, dataset, to.suffix, language, part)
         part.replace(to)
     except OSError as error:
         part.unlink(missing_ok=True)
         raise BadInput(field="--to", rule=f"{to} cannot be written: {error.strerror}") from error
     return Returned(to, rows, found.number)
+
+
+def suffix_of(found: Held, dataset: str) -> str:
+    """The ending of files in the form of a dataset's source."""
+    source = found.workspace.sources.get(dataset)
+    return _SUFFIXES.get(source.kind if source else "", ".csv")
+
+
+def check_size(found: Held, dataset: str, suffix: str) -> None:
+    """Does nothing where the quarantined rows of a dataset fit into a file.
+
+    Raises:
+        BadInput: they do not.
+    """
+    if suffix == ".xlsx" and found.of(dataset)[1].quarantine.rows >= _SHEET_ROWS:
+        raise BadInput(field="--to", rule="a sheet holds 1048575 rows at most: write .csv")
+
+
+def write(found: Held, dataset: str, suffix: str, language: str, to: Path) -> None:
+    """Writes the quarantined rows of a dataset to a file, in the form that ``suffix`` says.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    _WRITERS[suffix](_sheet(found, found.of(dataset)[0], language), to)
 
 
 def listed(

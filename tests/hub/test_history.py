@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
+import httpx
 import pytest
 
 from core.clock import SystemClock, today
-from hub.app import open_hub
+from hub.app import Hub, open_hub
+from hub.audit.search import Wanted
+from hub.identity import Caller, Tokens
 from reconcile import releases
-from tests.hub.conftest import Place
+from tests.hub.conftest import Api, Place, serving
+from tests.hub.stewarding import GIRL, entity_of
 from tests.hub.village import PEOPLE
 
 NUMBER, NAME = PEOPLE[0][0], PEOPLE[0][1]
@@ -152,6 +157,63 @@ def test_an_earlier_release_is_explained_with_the_claims_of_then(changed: Place)
     assert f"phones.users={NEW}" in now
     missing = changed.command("releases", "explain", "resident", "nobody")
     assert missing.returncode == 2
+
+
+def test_an_explanation_says_who_is_for_a_value_and_by_which_rules(hub: Hub, api: Api) -> None:
+    girl = entity_of(hub, GIRL[0])
+    body = {"purpose": "data_governance", "case": "S-1", "entity": girl}
+    answer = api("POST", "/v1/subjects/resident/explain", "steward-1", json=body).json()
+    with hub.engine.connect() as connection:
+        release = releases.at(connection, answer["release"])
+    assert answer["rules"] == release.manifest["subjects"]["resident"]["rules"]
+    (name,) = [one for one in answer["attributes"] if one["attribute"] == "name"]
+    assert name["supporting"] == ["police.people"]
+    assert name["opposing"] == ["phones.users"]
+    assert "designated" in name["reason"]["en"]
+    assert name["reason"]["zh"] != name["reason"]["en"]
+
+
+def test_the_claims_against_a_value_are_marked(published: Place, hub: Hub) -> None:
+    shown = published.succeed("releases", "explain", "resident", entity_of(hub, GIRL[0]))
+    assert f"police.people={GIRL[1]}" in shown
+    assert "phones.users≠" in shown
+
+
+def test_releases_as_wholes_are_for_auditors_and_administrators(town: Hub) -> None:
+    """Listed, shown and gone back to over HTTP; going back is somebody's."""
+    said = {"purpose": "data_governance", "case": "S-1"}
+    tokens = Tokens(town.keys, town.clock)
+
+    with serving(town) as address:
+
+        def ask(
+            path: str, client: str, person: str | None = None, **more: object
+        ) -> httpx.Response:
+            token = tokens.issue(Caller(client, person), timedelta(minutes=5))
+            headers = {"Authorization": f"Bearer {token}"}
+            url = f"{address}/v1/releases/{path}"
+            return httpx.post(url, json={**said, **more}, headers=headers, timeout=60)
+
+        (first,) = ask("list", "auditor-1").json()["releases"]
+        assert first["outcomes"]["resident"]["opened"] > 0
+        assert ask("show", "admin-1", release=1).json()["manifest"]["release"] == 1
+        assert ask("show", "auditor-1", release=9).json()["title"] == "release_unknown"
+        for client in ("worker-1", "steward-1"):
+            assert ask("list", client).status_code in (403, 404)
+        assert ask("restore", "auditor-1", "x", release=1).status_code in (403, 404)
+        assert ask("restore", "admin-1", release=1).json()["title"] == "person_missing"
+        assert ask("restore", "admin-1", "wu", release=9).json()["title"] == "release_unknown"
+        done = ask("restore", "admin-1", "wu", release=1).json()
+        assert (done["release"], done["restored_from"]) == (2, 1)
+        again = [ask("list", "auditor-1", limit=1, skip=n).json()["releases"] for n in range(3)]
+        assert [[one["restored_from"] for one in page] for page in again] == [[1], [None], []]
+    entry = next(
+        e
+        for e in town.audit.find(Wanted(limit=9))
+        if e.entry["what"]["action"] == "restore_release"
+    )
+    assert entry.entry["who"]["client"] == "admin-1"
+    assert town.audit.verify().ok
 
 
 def test_going_back_publishes_what_was_served_then(changed: Place) -> None:

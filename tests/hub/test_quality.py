@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import csv
+import hashlib
 import json
 from html.parser import HTMLParser
 from pathlib import Path
@@ -224,3 +226,38 @@ def test_a_department_sees_its_own_rows_and_scores(api: Api) -> None:
     assert other.status_code == 404
     whole = api("POST", "/v1/quality/departments/phones/scores", "police-1", json=PURPOSE)
     assert whole.status_code == 404
+
+
+def test_a_department_takes_its_rows_in_its_own_form_over_http(
+    published: Place, api: Api, tmp_path: Path
+) -> None:
+    said = {"purpose": "data_governance", "case": "S-1"}
+    path = "/v1/quality/datasets/phones.users/file"
+    given = api("POST", path, "phones-1", json=said)
+    published.succeed("quality", "rows", "phones.users", "--to", str(tmp_path), "--language", "zh")
+    assert given.content == (tmp_path / "phones.users.quarantine.jsonl").read_bytes()
+    told = json.loads(base64.b64decode(given.headers["Hub-Answer"]))
+    assert told["sha256"] == hashlib.sha256(given.content).hexdigest()
+    assert (told["rows"], told["format"]) == (len(given.content.splitlines()), "jsonl")
+    for client in ("steward-1", "police-1", "worker-1"):
+        refused = api("POST", path, client, json=said)
+        assert refused.status_code in (403, 404)
+        assert "Hub-Answer" not in refused.headers
+
+
+def test_a_past_verdict_is_come_to_again_over_http(api: Api) -> None:
+    said = {"purpose": "data_governance", "case": "S-1"}
+    path = "/v1/quality/datasets/phones.users/reproduce"
+    told = api("POST", path, "steward-1", json=said).json()
+    assert (told["same"], told["differs"]) == (True, None)
+    assert told["counts"]["fit"]["then"] == told["counts"]["fit"]["now"] > 0
+    missing = api("POST", path, "steward-1", json={**said, "release": 99})
+    assert missing.json()["title"] == "release_unknown"
+    assert api("POST", path, "worker-1", json=said).status_code in (403, 404)
+
+
+@pytest.mark.parametrize("what", ["dataset", "department"])
+def test_scores_of_what_is_not_there_are_refused(published: Place, what: str) -> None:
+    done = published.command("quality", "scores", f"--{what}", "no.such")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f"no {what} 'no.such'" in done.stderr
