@@ -33,7 +33,7 @@ from hub.pipeline.tasks import Task
 from hub.settings import Settings
 from reconcile import fusion
 from reconcile.fusion.parts import CLAIMS
-from reconcile.releases import Candidate, Publisher
+from reconcile.publisher import Candidate, Publisher
 
 CITY = Path(__file__).parent.parent / "examples" / "city"
 SOURCES = 5

@@ -19,7 +19,7 @@ from hub.workspace import Workspace
 from reconcile import releases
 from reconcile.corrections import Book
 from reconcile.models import Release
-from reconcile.releases import Candidate, Outcome, Publisher
+from reconcile.publisher import Candidate, Outcome, Publisher
 from reconcile.scores import record_scores
 
 

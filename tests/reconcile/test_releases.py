@@ -22,7 +22,8 @@ from core.keys import KeyRing, SealBroken
 from core.lake import Lake, TableVersion
 from reconcile import releases
 from reconcile.models import GoldenKey, GoldenRecord, Release
-from reconcile.releases import Candidate, Kept, Outcome, Publisher, ReleaseForged, open_record
+from reconcile.publisher import Candidate, Outcome, Publisher
+from reconcile.releases import Kept, ReleaseForged, open_record
 
 NOW = datetime(2026, 7, 1, tzinfo=UTC)
 WAITING = """
