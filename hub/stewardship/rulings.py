@@ -4,10 +4,8 @@ one transaction.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
 from typing import Any
 
 import pyarrow as pa
@@ -15,7 +13,7 @@ from sqlalchemy import Connection, Row, select
 
 from core.canonical import digest
 from core.errors import HubError, NotFound
-from hub.serving.access import About, Access, Call, regions, repair_shown
+from hub.serving.access import About, Access, Call, regions
 from hub.serving.notes import SubjectUnknown
 from hub.serving.office import Office
 from hub.stewardship import evidence
@@ -25,11 +23,12 @@ from hub.stewardship.evidence import EvidenceMissing, File
 from hub.stewardship.idle import idle
 from hub.stewardship.reach import within
 from hub.stewardship.standing import weigh
+from hub.stewardship.telling import in_full, in_short
 from hub.stewardship.wishes import Enter, Merge, Never, Split, Wish, said
 from reconcile import rulings
 from reconcile.corrections import Book
 from reconcile.models import Ruling, RulingEvent
-from reconcile.rulings import RULINGS, Actor, Draft, Kind, Ledger, State
+from reconcile.rulings import RULINGS, Actor, Draft, Ledger, State
 
 
 class RulingUnknown(NotFound):
@@ -169,14 +168,13 @@ class Rulings:
         skip: int = 0,
     ) -> dict[str, Any]:
         """Rulings about what the caller may steward, latest first and without the first ``skip``.
-        ``idle``: in force, and nothing
-        is left of what it is about.
+        ``idle``: in force, and nothing is left of what it is about.
         """
         access = self._office.subject(call, "ruling_list", subject, None, [state, limit, skip])
         with self._office.hub.engine.connect() as connection:
             found = rulings.standing(connection, state, Ruling.subject == subject)[::-1]
             inside = within(connection, access, subject, found)
-        listed = [_row(row) for row in found if row.number in inside]
+        listed = [in_short(row) for row in found if row.number in inside]
         still = idle(self._office.hub, subject)
         shown = [{**row, "idle": row["ruling"] in still} for row in listed[skip : skip + limit]]
         body = {"subject": subject, "total": len(listed), "rulings": shown}
@@ -185,30 +183,11 @@ class Rulings:
     def show(self, call: Call, number: int) -> dict[str, Any]:
         """A ruling with its reason, its value masked for the caller, and all that became of it."""
         access, found = self._about(call, "ruling_show", number)
-        keys = self._office.hub.keys
-        body = rulings.open_body(keys, found)
         with self._office.hub.engine.connect() as connection:
             where = regions(connection, found.subject, [found.entity] if found.entity else [])
             query = select(RulingEvent.__table__).where(RulingEvent.ruling == number)
             events = connection.execute(query.order_by(RulingEvent.id)).all()
-        told = {**_row(found), "reason": body["reason"], "repair": _repair(access, found, body)}
-        told |= _parties(body)
-        if found.kind in (Kind.CHOOSE, Kind.ENTER) and access.view is not None:
-            region = where.get(found.entity)
-            cell = access.view.show(found.attribute, body["rows"][0]["value"], region)
-            told |= {"value": cell.value, "mask": cell.mask}
-        given = body.get("evidence")
-        told["evidence"] = given and {k: given[k] for k in ("suffix", "size", "digest")}
-        told["events"] = [
-            {
-                "state": event.state,
-                "client": event.client,
-                "person": event.person,
-                "at": _moment(event.made_at),
-                "reason": rulings.open_reason(keys, event),
-            }
-            for event in events
-        ]
+        told = in_full(access, found, events, where.get(found.entity))
         return access.give(told, About(rows={"answered": 1}))
 
     def evidence(self, call: Call, number: int) -> tuple[str, bytes]:
@@ -301,7 +280,7 @@ class Rulings:
             for row in rulings.open_body(self._office.hub.keys, found)["rows"]
             if row["kind"] == "value"
         )
-        body = {**_row(found), **more, "corrections": tickets}
+        body = {**in_short(found), **more, "corrections": tickets}
         return access.give(body, About(digests, {"ruling": number}, release), connection)
 
 
@@ -349,47 +328,3 @@ def _repeated(connection: Connection, keys: Any, actor: Actor, draft: Draft) -> 
             raise KeyReused
         return int(found.number)
     return None
-
-
-def _repair(access: Access, found: Row[Any], body: Mapping[str, Any]) -> dict[str, Any] | None:
-    repair, view = body.get("repair"), access.view
-    if repair is None or view is None:
-        return None
-
-    def show(text: str) -> dict[str, Any]:
-        cell = view.show(found.attribute, text, None)
-        return {"value": cell.value, "mask": cell.mask}
-
-    return repair_shown(repair, show)
-
-
-def _parties(body: Mapping[str, Any]) -> dict[str, Any]:
-    """Who is joined or parted by a ruling: the other entity, and how many records of each dataset
-    stand on either side.
-    """
-    return {
-        "other": next(iter(body.get("others", ())), None),
-        "sides": [dict(Counter(dataset for dataset, _ in side)) for side in body.get("sides", ())],
-    }
-
-
-def _row(row: Row[Any]) -> dict[str, Any]:
-    return {
-        "ruling": row.number,
-        "subject": row.subject,
-        "kind": row.kind,
-        "state": row.state,
-        "entity": row.entity,
-        "attribute": row.attribute,
-        "dataset": row.dataset,
-        "until": row.until and row.until.isoformat(),
-        "needs_second_person": row.sensitive,
-        "client": row.client,
-        "person": row.person,
-        "made_at": _moment(row.made_at),
-        "since": _moment(row.since),
-    }
-
-
-def _moment(moment: datetime) -> str:
-    return moment.isoformat(timespec="seconds")
