@@ -261,8 +261,9 @@ class Stages:
         fused = fusion.fuse(engine, task.subject, said, task.as_of, mine, trust)
         increment.keep("golden", fused.golden)
         increment.keep("conflicts", self._carried(engine, task, fused.conflicts))
+        left = self._write(f"left/{task.name}", increment.left)
         merged = {
-            name: self._write(f"{name}/{task.name}", increment.merged(name))
+            name: increment.overlaid(name, f"{name}/{task.name}", left, self.run)
             for name in ("claims", "golden", "conflicts")
         }
         changes = self._write(f"changes/{task.name}", increment.compared())
@@ -279,7 +280,7 @@ class Stages:
 
     def _carried(self, engine: BaseBackend, task: Task, found: ir.Table) -> ir.Table:
         """Conflicts, each with the day since which it is one."""
-        before = None if task.before is None else self.lake.dataset(task.before.conflicts)
+        before = None if task.before is None else self.lake.open(task.before.conflicts)
         return conflicts.carried(engine, found, before, task.as_of)
 
     def _repairs(self, task: Task) -> pa.Table:
