@@ -186,6 +186,14 @@ def view(con: duckdb.DuckDBPyConnection, name: str, data: Data) -> None:
         con.register(name, data)
 
 
+def lay(con: Sql, name: str, data: Data) -> None:
+    """Makes ``data`` a table ``name`` of either engine, read where it lies."""
+    if isinstance(con, duckdb.DuckDBPyConnection):
+        view(con, name, data)
+    else:
+        con.register(name, data)
+
+
 def _files_here(data: Data) -> list[str]:
     """The Parquet files on disk that hold ``data``: DuckDB reads those by itself several times
     faster than through Arrow.

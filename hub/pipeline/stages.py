@@ -32,6 +32,7 @@ from hub.pipeline.writing import Writer
 from hub.quality.gating import Ground, gated
 from hub.workspace import Workspace
 from reconcile import conflicts, fusion, linkage
+from reconcile.differences import differing
 from reconcile.rulings import RULINGS, resolved
 from reconcile.scores import agreement
 
@@ -104,10 +105,12 @@ class Stages:
         past = None if task.before is None else task.before.judgements
         before, held, kept = None, {}, {}
         if task.before is not None and past is not None:
+            changes = None
             if task.extent is not Extent.WHOLE:
                 held = task.before.kept
+                changes = self._changes(task.before.inputs, task.fit)
             kept = {name: self.lake.dataset(version) for name, version in held.items()}
-            before = linkage.Before(self.lake.dataset(past), kept or None)
+            before = linkage.Before(self.lake.dataset(past), kept or None, changes)
         rulings = self.rulings(task.rulings)
         linked = linkage.link(task.subject, tables, before, self.limits, rulings, self.secret)
         touched = None
@@ -129,6 +132,18 @@ class Stages:
             },
             touched=touched,
         )
+
+    def _changes(
+        self, before: Mapping[str, TableVersion], now: Mapping[str, TableVersion]
+    ) -> dict[str, pa.Table]:
+        """Dataset → the fit rows that went and came since ``before``, where there are any."""
+        return {
+            dataset: differing(
+                self.limits, self.lake.dataset(before[dataset]), self.lake.dataset(version)
+            )
+            for dataset, version in now.items()
+            if before[dataset] != version
+        }
 
     def fuse(self, task: Task, linked: LinkState) -> SubjectState:
         """Decides which value counts for each attribute of each entity, or of those that changed
