@@ -16,6 +16,7 @@ from typing import Any
 import ibis.expr.types as ir
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.dataset as ds
 from ibis.backends import BaseBackend
 
 from connectors.registry import connect, stamp
@@ -108,7 +109,7 @@ class Stages:
             changes = None
             if task.extent is not Extent.WHOLE:
                 held = task.before.kept
-                changes = self._changes(task.before.inputs, task.fit)
+                changes = self._changes(task, task.before.inputs)
             kept = {name: self.lake.dataset(version) for name, version in held.items()}
             before = linkage.Before(self.lake.dataset(past), kept or None, changes)
         rulings = self.rulings(task.rulings)
@@ -134,16 +135,21 @@ class Stages:
         )
 
     def _changes(
-        self, before: Mapping[str, TableVersion], now: Mapping[str, TableVersion]
-    ) -> dict[str, pa.Table]:
+        self, task: Task, before: Mapping[str, TableVersion]
+    ) -> dict[str, pa.Table | ds.Dataset]:
         """Dataset → the fit rows that went and came since ``before``, where there are any."""
-        return {
-            dataset: differing(
-                self.limits, self.lake.dataset(before[dataset]), self.lake.dataset(version)
-            )
-            for dataset, version in now.items()
-            if before[dataset] != version
-        }
+        found: dict[str, pa.Table | ds.Dataset] = {}
+        for dataset, fit in task.fit.items():
+            base, changes = task.changes.get(dataset, (None, None))
+            if before[dataset] == fit:
+                continue
+            if changes is not None and base == before[dataset]:
+                found[dataset] = self.lake.dataset(changes)
+            else:
+                # The gate has looked at these rows in a run that did not make this subject.
+                held = self.lake.dataset(before[dataset])
+                found[dataset] = differing(self.limits, held, self.lake.dataset(fit))
+        return found
 
     def fuse(self, task: Task, linked: LinkState) -> SubjectState:
         """Decides which value counts for each attribute of each entity, or of those that changed
