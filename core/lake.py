@@ -54,13 +54,14 @@ class TableVersion(Model):
 
 
 class Under(Model):
-    """The version below. Of its rows, those do not count whose ``key`` stands in ``left``, a table
-    with that one column.
+    """The version below, which stands alone. Of its rows, those do not count whose ``key`` stands in
+    ``left``, a table with that one column: ``gone`` of them.
     """
 
     held: TableVersion
     left: TableVersion
     key: str
+    gone: int
 
 
 @dataclass(frozen=True)
@@ -179,24 +180,19 @@ class Lake:
 
     def overlay(
         self,
-        held: TableVersion,
-        left: TableVersion,
+        under: Under,
         table: str,
         data: pa.Table | pa.RecordBatchReader,
         notes: dict[str, str] | None = None,
     ) -> TableVersion:
-        """Writes ``data`` as the next version of ``table``, in place of the rows of ``held`` whose
-        key stands in ``left``, a table with one column, which names the key. ``held`` stands alone.
+        """Writes ``data`` as the next version of ``table``, over another.
 
         Raises:
-            LakeVersionMissing: the store does not hold what it is to lie over.
             LakeWriteFailed: nothing of ``data`` was kept.
         """
         fresh = self.write(table, data, notes=notes)
-        [key] = self.dataset(left).schema.names
-        over = Under(held=held, left=left, key=key)
-        told = fresh.model_copy(update={"over": over})
-        return told.model_copy(update={"rows": self.open(told).count_rows()})
+        rows = under.held.rows - under.gone + fresh.rows
+        return fresh.model_copy(update={"over": under, "rows": rows})
 
     def _make_folder(self, table: str) -> None:
         try:

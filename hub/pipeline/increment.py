@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from ibis.backends.duckdb import Backend
 
 from core.engine import view
-from core.lake import Lake, TableVersion
+from core.lake import Lake, TableVersion, Under
 from hub.pipeline.states import SubjectState
 from hub.pipeline.tasks import Task
 
@@ -88,7 +88,12 @@ class Increment:
                 f"SELECT * FROM earlier ANTI JOIN touched USING (entity) UNION ALL BY NAME {rows}"
             )
         held = version if version.over is None else version.over.held
-        return self._lake.overlay(held, left, table, self._stream(rows), {"run": run})
+        self._view("base", held)
+        self._plain.register("left_since", self.left)
+        query = "SELECT count(*) FROM base SEMI JOIN left_since USING (entity)"
+        [(gone,)] = self._plain.execute(query).fetchall()
+        under = Under(held=held, left=left, key="entity", gone=gone)
+        return self._lake.overlay(under, table, self._stream(rows), {"run": run})
 
     def compared(self) -> pa.RecordBatchReader:
         """The golden rows of touched entities: those before (``was``) and those now."""

@@ -217,8 +217,10 @@ def _compare(
     else:
         connection.execute("CREATE TABLE renewed_nodes AS FROM kept_nodes WHERE false")
     connection.execute(
-        "CREATE TABLE other_nodes AS FROM kept_nodes ANTI JOIN stale ON entity = side"
+        "CREATE VIEW standing_nodes AS FROM kept_nodes ANTI JOIN stale ON entity = side"
     )
+    shown = ", ".join(near.columns(attributes, kept.frequencies))
+    connection.execute(f"CREATE TABLE other_nodes AS SELECT {shown} FROM standing_nodes")
     if _count(connection, "records") and near.block(connection, attributes):
         model.judge(connection, kept.model, near.frequencies(connection, kept.frequencies))
         connection.register("new_edges", edges.weighed(connection, attributes))
