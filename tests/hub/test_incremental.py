@@ -129,6 +129,50 @@ def test_what_changed_is_made_as_a_whole_run_makes_it(place: Place) -> None:
         assert one == other, name
 
 
+def test_changes_upon_changes_come_to_the_same_as_a_whole_run(place: Place) -> None:
+    first = begin(place)
+    mobiles = {3: "13999999999"}
+    found = first
+    for n in (3, 4, 3):
+        mobiles[n] = f"1399999{n}{len(mobiles):02}7"
+        write(place, mobiles)
+        found = run(place, "2026-06-30")
+        assert found["extents"]["fuse resident"] == Extent.CHANGES
+    state, base = (SubjectState.model_validate(m["subjects"]["resident"]) for m in (found, first))
+    with open_hub(place.settings) as hub:
+        for name in ("claims", "golden", "conflicts"):
+            over = getattr(state, name).over
+            assert over.held == getattr(base, name)
+            # What is written is the two people alone, once each.
+            alone = getattr(state, name).model_copy(update={"over": None})
+            entities = hub.lake.read(alone).column("entity").unique()
+            assert len(entities) == (2 if name != "conflicts" else 0)
+            assert len(hub.lake.read(over.left)) == 2
+            assert len(hub.lake.read(getattr(state, name))) == getattr(state, name).rows
+    part = [rows(place, found, name) for name in ("links", "claims")]
+    golden = rows(place, found, "golden")
+    whole = run(place, "2026-06-30", "--whole")
+    assert part == [rows(place, whole, name) for name in ("links", "claims")]
+    told = ("entity", "attribute", "value", "status", "dataset", "as_of", "supporting")
+    one, other = (
+        [[row[n] for n in told] for row in table]
+        for table in (golden, rows(place, whole, "golden"))
+    )
+    assert one == other
+    assert whole["outcomes"]["resident"] == {"opened": 0, "changed": 0, "closed": 0}
+    made = SubjectState.model_validate(whole["subjects"]["resident"])
+    assert made.golden.over is None
+
+
+def test_a_tenth_touched_since_the_last_whole_run_is_too_much(place: Place) -> None:
+    begin(place)
+    extents = []
+    for last in range(1, 6):
+        write(place, {n: f"139{n:08}" for n in range(last)})
+        extents.append(run(place, "2026-06-30")["extents"]["fuse resident"])
+    assert extents == [*[Extent.CHANGES] * 4, Extent.WHOLE]
+
+
 def test_where_no_entity_is_touched_their_values_stand(place: Place) -> None:
     first = begin(place)
     people = place.workspace / "data/people.csv"
