@@ -26,7 +26,7 @@ import pyarrow.parquet as pq
 
 from bench.machine import describe, show
 from core.database import plain_url
-from core.engine import connect
+from core.engine import connect, view
 from hub.app import Hub, apply_documents, open_hub
 from hub.folder import read
 from hub.pipeline.workflow import Order, Pipeline, Report
@@ -200,7 +200,7 @@ def ceilings(hub: Hub, found: Report) -> None:
     """Bare engines on the same data: a majority vote in DuckDB, a COPY into PostgreSQL."""
     state = found.subjects["resident"]
     engine = connect(hub.settings.limits).con
-    engine.register("incoming", hub.lake.dataset(state.claims))
+    view(engine, "incoming", hub.lake.open(state.claims))
     engine.execute("CREATE TABLE claims AS SELECT entity, attribute, value FROM incoming")
     vote = timed(
         lambda: engine.execute(

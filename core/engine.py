@@ -21,7 +21,7 @@ from ibis.backends import BaseBackend
 from ibis.backends.duckdb import Backend
 from pydantic import field_validator
 
-from core.lake import files_of
+from core.lake import Layers, Stored, files_of
 from core.types import Model
 
 DUCKDB = "duckdb"
@@ -30,7 +30,7 @@ _MASTERS = re.compile(
     r"|local-cluster\[\d+,\s*\d+,\s*\d+\]"
 )
 
-Data: TypeAlias = "pa.Table | ds.Dataset"
+Data: TypeAlias = "pa.Table | Stored"
 
 
 class EngineLimits(Model):
@@ -156,6 +156,10 @@ def scan(engine: BaseBackend, data: ir.Table | Data) -> ir.Table:
     """``data`` for use in a plan on ``engine``, read where it lies."""
     if isinstance(data, ir.Table):
         return data
+    if isinstance(data, Layers):
+        left = ibis.memtable(pa.table({data.key: data.left}))
+        held = scan(engine, data.held).anti_join(left, data.key)
+        return held.union(scan(engine, data.fresh).select(*held.columns))
     files = _files_here(data)
     if engine.name == DUCKDB and files:
         return engine.read_parquet(files, hive_partitioning=False)
@@ -166,8 +170,26 @@ def view(con: duckdb.DuckDBPyConnection, name: str, data: Data) -> None:
     """Makes ``data`` the view ``name``, read where it lies, in place of any of that name."""
     # What is registered would hide a view of the same name.
     con.unregister(name)
-    if files := _files_here(data):
+    if isinstance(data, Layers):
+        parts = {"held": data.held, "fresh": data.fresh}
+        for part, rows in parts.items():
+            view(con, f"{name}_{part}", rows)
+        con.register(f"{name}_left", pa.table({data.key: data.left}))
+        con.execute(
+            f"""CREATE OR REPLACE VIEW {name} AS
+            FROM {name}_held ANTI JOIN {name}_left USING ({data.key})
+            UNION ALL BY NAME FROM {name}_fresh"""
+        )
+    elif files := _files_here(data):
         con.read_parquet(files, hive_partitioning=False).create_view(name, replace=True)
+    else:
+        con.register(name, data)
+
+
+def lay(con: Sql, name: str, data: Data) -> None:
+    """Makes ``data`` a table ``name`` of either engine, read where it lies."""
+    if isinstance(con, duckdb.DuckDBPyConnection):
+        view(con, name, data)
     else:
         con.register(name, data)
 

@@ -2,15 +2,22 @@
 
 Every write is one commit, whole or not at all, and gives a version. Readers name the version
 they want; a version that nothing refers to is simply never read.
+
+Where few rows of a large table change, only these are written, over the version they change
+(:meth:`Lake.overlay`), and both are merged on reading. Delta's own deletion vectors would do the
+same, but deltalake 1.6 can neither write nor read them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 from weakref import WeakKeyDictionary
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.dataset as ds
 from deltalake import CommitProperties, DeltaTable, WriterProperties, write_deltalake
 from deltalake.exceptions import DeltaError, TableNotFoundError
@@ -36,11 +43,69 @@ class LakeVersionMissing(HubError):
 
 
 class TableVersion(Model):
-    """One version of one table, and how many rows it has."""
+    """One version of one table, and how many rows it has. ``over``: what it holds does not stand
+    alone, but in place of some rows of another version; ``rows`` is of both together.
+    """
 
     table: str
     version: int
     rows: int
+    over: Under | None = None
+
+
+class Under(Model):
+    """The version below, which stands alone. Of its rows, those do not count whose ``key`` stands in
+    ``left``, a table with that one column: ``gone`` of them.
+    """
+
+    held: TableVersion
+    left: TableVersion
+    key: str
+    gone: int
+
+
+@dataclass(frozen=True)
+class Layers:
+    """A table in two layers: the rows of ``held`` whose ``key`` is not one of ``left``, and all of
+    ``fresh``. Reads as a dataset does.
+    """
+
+    held: ds.Dataset
+    fresh: ds.Dataset
+    left: pa.Array
+    key: str
+
+    @property
+    def schema(self) -> pa.Schema:
+        """The columns."""
+        return self.held.schema
+
+    def to_table(
+        self,
+        columns: Sequence[str] | None = None,
+        filter: pc.Expression | None = None,  # noqa: A002 - as datasets call it
+    ) -> pa.Table:
+        """The rows that fit the filter, in memory."""
+        names = None if columns is None else list(columns)
+        parts = (
+            self.held.to_table(columns=names, filter=self._stays(filter)),
+            self.fresh.to_table(columns=names, filter=filter),
+        )
+        return pa.concat_tables(parts, promote_options="default")
+
+    def count_rows(self, filter: pc.Expression | None = None) -> int:  # noqa: A002
+        """How many rows fit the filter."""
+        return int(
+            self.held.count_rows(filter=self._stays(filter)) + self.fresh.count_rows(filter=filter)
+        )
+
+    def _stays(self, wanted: pc.Expression | None) -> pc.Expression:
+        stays = ~pc.field(self.key).isin(self.left)
+        return stays if wanted is None else stays & wanted
+
+
+Stored: TypeAlias = "ds.Dataset | Layers"
+"""A version as it is read."""
 
 
 class Lake:
@@ -113,6 +178,22 @@ class Lake:
             raise LakeWriteFailed(table=table, reason=_reason(error)) from error
         return self.write(table, data, mode="append", notes=notes)
 
+    def overlay(
+        self,
+        under: Under,
+        table: str,
+        data: pa.Table | pa.RecordBatchReader,
+        notes: dict[str, str] | None = None,
+    ) -> TableVersion:
+        """Writes ``data`` as the next version of ``table``, over another.
+
+        Raises:
+            LakeWriteFailed: nothing of ``data`` was kept.
+        """
+        fresh = self.write(table, data, notes=notes)
+        rows = under.held.rows - under.gone + fresh.rows
+        return fresh.model_copy(update={"over": under, "rows": rows})
+
     def _make_folder(self, table: str) -> None:
         try:
             Path(self._root, table).mkdir(parents=True, exist_ok=True)
@@ -120,11 +201,13 @@ class Lake:
             raise LakeWriteFailed(table=table, reason=_reason(error)) from error
 
     def dataset(self, ref: TableVersion) -> ds.Dataset:
-        """A lazy view of one version, for an engine to scan.
+        """A lazy view of one version that stands alone, for an engine to scan.
 
         Raises:
             LakeVersionMissing: the store does not hold it.
         """
+        if ref.over is not None:
+            raise TypeError(f"{ref.table} {ref.version} lies over another version")
         try:
             table = DeltaTable(self.uri(ref.table), version=ref.version)
             dataset = table.to_pyarrow_dataset()
@@ -133,13 +216,25 @@ class Lake:
         _files[dataset] = tuple(table.file_uris())
         return dataset
 
+    def open(self, ref: TableVersion) -> Stored:
+        """A lazy view of one version, alone or over another.
+
+        Raises:
+            LakeVersionMissing: the store does not hold it.
+        """
+        if ref.over is None:
+            return self.dataset(ref)
+        fresh = self.dataset(ref.model_copy(update={"over": None}))
+        left = self.read(ref.over.left).column(ref.over.key).combine_chunks()
+        return Layers(self.dataset(ref.over.held), fresh, left, ref.over.key)
+
     def read(self, ref: TableVersion, columns: Sequence[str] | None = None) -> pa.Table:
         """One version, in memory.
 
         Raises:
             LakeVersionMissing: the store does not hold it.
         """
-        return self.dataset(ref).to_table(columns=list(columns) if columns else None)
+        return self.open(ref).to_table(columns=list(columns) if columns else None)
 
 
 _files: WeakKeyDictionary[ds.Dataset, tuple[str, ...]] = WeakKeyDictionary()

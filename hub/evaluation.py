@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 
 from catalog.standards import elements
 from catalog.subjects import Subject
-from core.engine import EngineLimits, connect
+from core.engine import Data, EngineLimits, connect, view
 from core.lake import Lake, TableVersion
 
 
@@ -107,7 +107,7 @@ def _register(
     # Tables of its own: over Arrow streams the engine does not know how many rows it will meet.
     _hold(engine, "links", lake.dataset(results.links), "dataset, record, entity")
     for name, version in (("said", results.claims), ("chosen", results.golden)):
-        _hold(engine, name, lake.dataset(version), "entity, attribute, value, dataset")
+        _hold(engine, name, lake.open(version), "entity, attribute, value, dataset")
     rows = []
     for dataset, version in results.fit.items():
         table = lake.read(version, ["_row", "_record"])
@@ -136,12 +136,9 @@ def _register(
         )
 
 
-def _hold(
-    engine: duckdb.DuckDBPyConnection, name: str, data: pa.Table | ds.Dataset, columns: str
-) -> None:
-    engine.register("incoming", data)
+def _hold(engine: duckdb.DuckDBPyConnection, name: str, data: Data, columns: str) -> None:
+    view(engine, "incoming", data)
     engine.execute(f"CREATE TABLE {name} AS SELECT {columns} FROM incoming")  # noqa: S608
-    engine.unregister("incoming")
 
 
 def _meanings(subject: Subject, spelt: pa.Table) -> pa.Table:

@@ -26,6 +26,7 @@ from core.canonical import encode
 from core.clock import CHINA, add_working_days, count_working_days
 from core.errors import HubError
 from core.keys import KeyRing
+from core.lake import Stored
 from reconcile import rulings
 from reconcile.conflicts.relations import relation
 from reconcile.models import Correction, CorrectionEvent, Ruling
@@ -133,7 +134,7 @@ class Book:
     def settle(
         self,
         subject: Subject,
-        claims: pa.Table | ds.Dataset,
+        claims: pa.Table | Stored,
         departments: Mapping[str, str],
         release: int,
         pulled: Collection[str],

@@ -10,7 +10,7 @@ import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from core.engine import EngineLimits, connect
+from core.engine import EngineLimits, connect, view
 from core.lake import Lake, TableVersion
 
 _SAID = ("value", "status", "dataset", "as_of")
@@ -59,8 +59,8 @@ def difference(
     engine = connect(limits).con
     try:
         for name, version in (("b", before), ("a", after)):
-            table = _NOTHING.empty_table() if version is None else lake.dataset(version)
-            engine.register(name, table)
+            table = _NOTHING.empty_table() if version is None else lake.open(version)
+            view(engine, name, table)
         other = " OR ".join(f"a.{n} IS DISTINCT FROM b.{n}" for n in _SAID)
         engine.execute(
             f"""
@@ -103,10 +103,10 @@ def cells(
 ) -> list[Cell]:
     """What a golden table says of an entity, by attribute, with the claims if they are given."""
     about = pc.field("entity") == entity
-    rows = lake.dataset(golden).to_table(filter=about).sort_by("attribute").to_pylist()
+    rows = lake.open(golden).to_table(filter=about).sort_by("attribute").to_pylist()
     said: dict[str, list[dict[str, Any]]] = {}
     if claims is not None:
-        found = lake.dataset(claims).to_table(filter=about).sort_by("dataset").to_pylist()
+        found = lake.open(claims).to_table(filter=about).sort_by("dataset").to_pylist()
         for claim in found:
             kept = {name: claim[name] for name in ("dataset", "record", "value", "as_of")}
             said.setdefault(claim["attribute"], []).append(kept)

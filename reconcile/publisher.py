@@ -140,7 +140,7 @@ class Publisher:
         candidate: Candidate,
     ) -> Outcome:
         if candidate.published is None and candidate.golden is not None:
-            view(engine, "opening", self._lake.dataset(candidate.golden))
+            view(engine, "opening", self._lake.open(candidate.golden))
             return Outcome(self._open(cursor, engine, number, candidate.subject), 0, 0)
         self._compare(engine, candidate)
         self._close(cursor, engine, number, candidate.subject)
@@ -159,7 +159,7 @@ class Publisher:
             if version is None:
                 engine.execute(f"CREATE TABLE {table} ({_GOLDEN})")
                 continue
-            view(engine, "incoming", self._lake.dataset(version))
+            view(engine, "incoming", self._lake.open(version))
             wanted = f"WHERE {side}" if changes else ""
             engine.execute(
                 f"CREATE TABLE {table} AS SELECT {_COLUMNS} FROM incoming {wanted}"  # noqa: S608

@@ -22,6 +22,7 @@ from sqlalchemy import ColumnElement, Connection, Row, Subquery, func, insert, s
 from core.canonical import encode
 from core.errors import HubError
 from core.keys import KeyRing
+from core.lake import Stored
 from reconcile.models import Ruling, RulingEvent
 
 RULINGS = pa.schema(
@@ -316,7 +317,7 @@ def _reason_context(number: int, state: str) -> bytes:
     return encode(["ruling event", number, state])
 
 
-def columns(data: pa.Table | ds.Dataset, names: Sequence[str], wanted: pc.Expression) -> pa.Table:
+def columns(data: pa.Table | Stored, names: Sequence[str], wanted: pc.Expression) -> pa.Table:
     """Some columns of some rows, wherever they are kept."""
     if isinstance(data, pa.Table):
         return data.select(list(names)).filter(wanted)

@@ -35,7 +35,7 @@ from reconcile.quality_models import QualityScore
 from reconcile.rules import KEY_DUPLICATE, Check
 
 if TYPE_CHECKING:
-    import pyarrow.dataset as ds  # brings pandas
+    from core.lake import Stored  # brings pandas
 
 TABLE = "*"
 """Stands for the table as a whole; no item has such a name."""
@@ -123,7 +123,7 @@ are.
 
 
 def agreement(
-    golden: ds.Dataset, before: Agreed | None = None
+    golden: Stored, before: Agreed | None = None
 ) -> dict[str, dict[str, tuple[int, int]]]:
     """How far each dataset agrees with golden values (``attribute, supporting, opposing``).
 

@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.dataset as ds
 
 from catalog.standards import elements
 from catalog.subjects import Subject
+from core.lake import Stored
 from reconcile import rulings
 
 
@@ -31,8 +31,8 @@ class Stance(NamedTuple):
 def stances(
     subject: Subject,
     ruled: pa.Table,
-    claims: pa.Table | ds.Dataset,
-    links: pa.Table | ds.Dataset | None = None,
+    claims: pa.Table | Stored,
+    links: pa.Table | Stored | None = None,
 ) -> tuple[Mapping[int, Sequence[int]], list[Stance]]:
     """Which of the ruled values (``value`` rows of :data:`rulings.RULINGS`) count, each with all
     that say the same of the same; and what every dataset says in their place. One that takes the
@@ -80,7 +80,7 @@ def _together(
     }
 
 
-def _near(claims: pa.Table | ds.Dataset, entities: Collection[str], records: pa.Array) -> pa.Table:
+def _near(claims: pa.Table | Stored, entities: Collection[str], records: pa.Array) -> pa.Table:
     names = ("entity", "attribute", "value", "dataset", "record")
     wanted = pc.field("entity").isin(pa.array(sorted(entities), pa.string()))
     return rulings.columns(claims, names, wanted | pc.field("record").isin(records))

@@ -228,7 +228,7 @@ class OpenData:
             raise NothingPublic(table=name)
         table = OpenTable(engine, columns, opening)
         if name in workspace.subjects:
-            table.load_records(self._hub.lake.dataset(SubjectState.model_validate(state).golden))
+            table.load_records(self._hub.lake.open(SubjectState.model_validate(state).golden))
         else:
             table.load_rows(self._hub.lake.dataset(DatasetState.model_validate(state).fit))
         before = table.before()

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import duckdb
 import pyarrow as pa
-import pyarrow.dataset as ds
 
 from catalog.standards import elements
 from catalog.subjects import Opening
+from core.engine import view
+from core.lake import Stored
 from hub.opening.columns import Column, Role
 from hub.opening.search import Classes, Outcome, bottom
 from hub.serving.files import harmless
@@ -32,22 +33,21 @@ class OpenTable:
         self._columns = columns
         self.classes = Classes(engine, columns, opening)
 
-    def load_records(self, golden: ds.Dataset) -> None:
+    def load_records(self, golden: Stored) -> None:
         """Takes in golden values: entity, attribute, value."""
         picked = ", ".join(
             f"max(value) FILTER (attribute = '{c.name}') AS \"{c.name}\"" for c in self._columns
         )
         self._load(golden, f"SELECT {picked} FROM incoming GROUP BY entity")  # noqa: S608 - names
 
-    def load_rows(self, rows: ds.Dataset) -> None:
+    def load_rows(self, rows: Stored) -> None:
         """Takes in the rows of a dataset."""
         picked = ", ".join(f'"{column.name}"' for column in self._columns)
         self._load(rows, f"SELECT {picked} FROM incoming")  # noqa: S608 - registered names
 
-    def _load(self, data: ds.Dataset, query: str) -> None:
-        self._engine.register("incoming", data)
+    def _load(self, data: Stored, query: str) -> None:
+        view(self._engine, "incoming", data)
         self._engine.execute(f"CREATE TABLE held AS {query}")
-        self._engine.unregister("incoming")
         codes, joins = [], []
         for number, column in enumerate(self._columns):
             self._code(number, column)

@@ -133,6 +133,11 @@ class Execution:
             rules=rules_of(subject, self._workspace.contracts, states),
             as_of=self._order.as_of,
             before=before.subjects.get(name),
+            changes={
+                dataset: (state.base, state.changes)
+                for dataset, state in states.items()
+                if state.base is not None and state.changes is not None
+            },
             whole=self._order.whole,
         )
 

@@ -1,7 +1,9 @@
 """The part of a subject that changed, and how it joins the part that did not.
 
 An entity is touched when one of its records is new, changed or gone, when a record joined or
-left it, or when a ruling about it was made or ended. All else stands as it was published.
+left it, or when a ruling about it was made or ended. All else stands as it was published: of the
+last whole run everything is kept where it lies, and over it one layer with the rows of the entities
+that were touched since.
 """
 
 # ruff: noqa: S608 - SQL is built from names of ours
@@ -14,12 +16,12 @@ import pyarrow.compute as pc
 from ibis.backends.duckdb import Backend
 
 from core.engine import view
-from core.lake import Lake, TableVersion
+from core.lake import Lake, TableVersion, Under
 from hub.pipeline.states import SubjectState
 from hub.pipeline.tasks import Task
 
 MOST_TOUCHED = 0.1
-"""With a larger share of entities touched, the subject is made whole."""
+"""With a larger share of entities touched since the last whole run, the subject is made whole."""
 
 _BATCH_ROWS = 100_000
 
@@ -30,6 +32,8 @@ class Increment:
     Args:
         links: of now.
         touched: the ids of the touched entities.
+
+    ``left``: those, and all that were touched since the last whole run.
     """
 
     def __init__(
@@ -44,15 +48,18 @@ class Increment:
         self._lake = lake
         self._engine = engine
         self._plain: duckdb.DuckDBPyConnection = engine.con
-        self._size = len(touched)
-        self._plain.register("given", pa.table({"entity": touched.cast(pa.string())}))
+        given = pa.table({"entity": touched.cast(pa.string())})
+        self._plain.register("given", given)
         self._plain.execute("CREATE TEMP TABLE touched AS SELECT DISTINCT entity FROM given")
+        over = before.golden.over
+        earlier = [] if over is None else [lake.read(over.left)]
+        self.left = pa.concat_tables([given, *earlier]).group_by("entity").aggregate([])
         self._view("links_now", links)
 
     @property
     def is_small(self) -> bool:
         """Whether few enough entities are touched for them to be made by themselves."""
-        return self._size <= self.before.entities * MOST_TOUCHED
+        return len(self.left) <= self.before.entities * MOST_TOUCHED
 
     def inputs(self, task: Task) -> tuple[dict[str, pa.Table], pa.Table]:
         """The fit rows of touched entities, of every dataset, and their links."""
@@ -71,15 +78,22 @@ class Increment:
         """``plan``, made once: the rows that take the place of those of touched entities."""
         return self._engine.create_table(f"fresh_{name}", plan, temp=True)
 
-    def merged(self, name: str) -> pa.RecordBatchReader:
-        """The table as it was, with the rows of touched entities replaced by those kept."""
-        self._view("held", getattr(self.before, name))
-        return self._stream(
-            f"""
-            SELECT * FROM held ANTI JOIN touched USING (entity)
-            UNION ALL BY NAME SELECT * FROM fresh_{name}
-            """
-        )
+    def overlaid(self, name: str, table: str, left: TableVersion, run: str) -> TableVersion:
+        """Writes the rows kept over the table as it was, in place of those of entities ``left``."""
+        version: TableVersion = getattr(self.before, name)
+        rows = f"SELECT * FROM fresh_{name}"
+        if version.over is not None:
+            self._view("earlier", version.model_copy(update={"over": None}))
+            rows = (
+                f"SELECT * FROM earlier ANTI JOIN touched USING (entity) UNION ALL BY NAME {rows}"
+            )
+        held = version if version.over is None else version.over.held
+        self._view("base", held)
+        self._plain.register("left_since", self.left)
+        query = "SELECT count(*) FROM base SEMI JOIN left_since USING (entity)"
+        [(gone,)] = self._plain.execute(query).fetchall()
+        under = Under(held=held, left=left, key="entity", gone=gone)
+        return self._lake.overlay(under, table, self._stream(rows), {"run": run})
 
     def compared(self) -> pa.RecordBatchReader:
         """The golden rows of touched entities: those before (``was``) and those now."""
@@ -92,7 +106,7 @@ class Increment:
         )
 
     def _view(self, name: str, version: TableVersion) -> None:
-        view(self._plain, name, self._lake.dataset(version))
+        view(self._plain, name, self._lake.open(version))
 
     def _stream(self, query: str) -> pa.RecordBatchReader:
         return self._plain.sql(query).to_arrow_reader(_BATCH_ROWS)

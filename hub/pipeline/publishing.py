@@ -136,7 +136,7 @@ class _Printing:
         departments = {name: contract.department for name, contract in contracts.items()}
         counts: Counter[str] = Counter()
         for name, state in report.subjects.items():
-            claims = self._hub.lake.dataset(state.claims)
+            claims = self._hub.lake.open(state.claims)
             subject, pulled = self._workspace.subjects[name], report.datasets.keys()
             links = self._hub.lake.dataset(state.links)
             settled = book.settle(subject, claims, departments, self._number, pulled, links)

@@ -16,6 +16,7 @@ from typing import Any
 import ibis.expr.types as ir
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.dataset as ds
 from ibis.backends import BaseBackend
 
 from connectors.registry import connect, stamp
@@ -32,6 +33,7 @@ from hub.pipeline.writing import Writer
 from hub.quality.gating import Ground, gated
 from hub.workspace import Workspace
 from reconcile import conflicts, fusion, linkage
+from reconcile.differences import differing
 from reconcile.rulings import RULINGS, resolved
 from reconcile.scores import agreement
 
@@ -64,8 +66,11 @@ class Stages:
                 digest=held.digest,
                 extent=Extent.UNCHANGED,
                 stamp=found,
+                base=held.landing,
             )
         landed = self._pulled(dataset, held)
+        if held is not None:
+            landed = landed.model_copy(update={"base": held.landing})
         if found is not None and stamp(source, folder) == found:
             # A file that was changed while it was read is not known again.
             landed = landed.model_copy(update={"stamp": found})
@@ -92,7 +97,7 @@ class Stages:
             QualityStop: a rule with severity stop does not hold.
         """
         contract = self.workspace.contracts[landed.dataset]
-        ground = Ground(self.lake, as_of, known, self.limits.spill)
+        ground = Ground(self.lake, self.limits, as_of, known)
         return gated(ground, contract, landed, self._write)
 
     def link(self, task: Task) -> LinkState:
@@ -101,10 +106,12 @@ class Stages:
         past = None if task.before is None else task.before.judgements
         before, held, kept = None, {}, {}
         if task.before is not None and past is not None:
+            changes = None
             if task.extent is not Extent.WHOLE:
                 held = task.before.kept
+                changes = self._changes(task, task.before.inputs)
             kept = {name: self.lake.dataset(version) for name, version in held.items()}
-            before = linkage.Before(self.lake.dataset(past), kept or None)
+            before = linkage.Before(self.lake.dataset(past), kept or None, changes)
         rulings = self.rulings(task.rulings)
         linked = linkage.link(task.subject, tables, before, self.limits, rulings, self.secret)
         touched = None
@@ -126,6 +133,23 @@ class Stages:
             },
             touched=touched,
         )
+
+    def _changes(
+        self, task: Task, before: Mapping[str, TableVersion]
+    ) -> dict[str, pa.Table | ds.Dataset]:
+        """Dataset → the fit rows that went and came since ``before``, where there are any."""
+        found: dict[str, pa.Table | ds.Dataset] = {}
+        for dataset, fit in task.fit.items():
+            base, changes = task.changes.get(dataset, (None, None))
+            if before[dataset] == fit:
+                continue
+            if changes is not None and base == before[dataset]:
+                found[dataset] = self.lake.dataset(changes)
+            else:
+                # The gate has looked at these rows in a run that did not make this subject.
+                held = self.lake.dataset(before[dataset])
+                found[dataset] = differing(self.limits, held, self.lake.dataset(fit))
+        return found
 
     def fuse(self, task: Task, linked: LinkState) -> SubjectState:
         """Decides which value counts for each attribute of each entity, or of those that changed
@@ -258,8 +282,9 @@ class Stages:
         fused = fusion.fuse(engine, task.subject, said, task.as_of, mine, trust)
         increment.keep("golden", fused.golden)
         increment.keep("conflicts", self._carried(engine, task, fused.conflicts))
+        left = self._write(f"left/{task.name}", increment.left)
         merged = {
-            name: self._write(f"{name}/{task.name}", increment.merged(name))
+            name: increment.overlaid(name, f"{name}/{task.name}", left, self.run)
             for name in ("claims", "golden", "conflicts")
         }
         changes = self._write(f"changes/{task.name}", increment.compared())
@@ -276,7 +301,7 @@ class Stages:
 
     def _carried(self, engine: BaseBackend, task: Task, found: ir.Table) -> ir.Table:
         """Conflicts, each with the day since which it is one."""
-        before = None if task.before is None else self.lake.dataset(task.before.conflicts)
+        before = None if task.before is None else self.lake.open(task.before.conflicts)
         return conflicts.carried(engine, found, before, task.as_of)
 
     def _repairs(self, task: Task) -> pa.Table:

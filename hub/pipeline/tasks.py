@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 
 from catalog.contracts import Contract
@@ -24,7 +24,8 @@ _METHOD = "3"
 class Task:
     """One subject, to be made of ``fit`` rows under ``rulings`` as of a day.
 
-    ``rules``: digest of everything else that it depends on. ``before``: the state that is served,
+    ``changes``: dataset → how its fit rows differ from those of an earlier version (which, and the
+    table of ``_was``), where that is known. ``rules``: digest of everything else that it depends on. ``before``: the state that is served,
     None where there is none. ``whole``: make all of it, whatever there is.
     """
 
@@ -34,6 +35,7 @@ class Task:
     rules: str
     as_of: date
     before: SubjectState | None = None
+    changes: Mapping[str, tuple[TableVersion, TableVersion]] = field(default_factory=dict)
     whole: bool = False
 
     @property

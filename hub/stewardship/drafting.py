@@ -126,7 +126,7 @@ class Draughtsman:
         return tuple(sorted(places, key=lambda place: (order.get(place[0], len(order)), place)))
 
     def _table(self, name: str) -> Any:
-        return self._access.hub.lake.dataset(TableVersion.model_validate(self._state[name]))
+        return self._access.hub.lake.open(TableVersion.model_validate(self._state[name]))
 
     def _choose(self, wish: Choose) -> Draft:
         self.records(wish.entity)

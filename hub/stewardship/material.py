@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 import pyarrow.dataset as ds
 
 from core.errors import NotFound
+from core.lake import Stored
 from core.types import Status
 from hub.app import Hub
 from hub.pipeline.states import SubjectState
@@ -59,9 +60,9 @@ class Material:
         self.reader = Reader(self.subject)
 
     @cached_property
-    def claims(self) -> ds.Dataset:
+    def claims(self) -> Stored:
         """Everything that was claimed."""
-        return self._hub.lake.dataset(self.state.claims)
+        return self._hub.lake.open(self.state.claims)
 
     @cached_property
     def sources(self) -> pa.Table:
@@ -114,12 +115,12 @@ class Material:
         return None if ledger is None else self._hub.lake.dataset(ledger)
 
     @cached_property
-    def _conflicts(self) -> ds.Dataset:
-        return self._hub.lake.dataset(self.state.conflicts)
+    def _conflicts(self) -> Stored:
+        return self._hub.lake.open(self.state.conflicts)
 
     @cached_property
-    def _golden(self) -> ds.Dataset:
-        return self._hub.lake.dataset(self.state.golden)
+    def _golden(self) -> Stored:
+        return self._hub.lake.open(self.state.golden)
 
     def _read(self, wanted: pc.Expression) -> list[Conflict]:
         return read(self._conflicts.to_table(filter=wanted))

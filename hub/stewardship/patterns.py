@@ -9,8 +9,9 @@ from typing import Any
 import ibis
 import ibis.expr.types as ir
 import pyarrow as pa
+from ibis.backends import BaseBackend
 
-from core.engine import connect
+from core.engine import connect, scan
 from core.errors import BadInput, HubError, NotFound
 from hub.serving.access import About, repair_shown
 from hub.stewardship.material import MOST, Material
@@ -26,7 +27,6 @@ from reconcile.conflicts import (
     effect,
     grouped,
 )
-from reconcile.fusion.gather import as_table
 
 
 @dataclass(frozen=True)
@@ -81,13 +81,13 @@ class Patterns:
         total = self._material.count(attributes)
         share = MOST / total if total > MOST else 1.0
         conflicts = self._material.conflicts(attributes, None, self._sight.reach)
-        claims = self._claims()
+        engine = connect(self._sight.hub.settings.limits)
+        claims = self._claims(engine)
         if share < 1:
             # Ids are digests: those below a bound are as good as drawn by lot.
             bound = f"{int(share * 16**6):06x}"
             conflicts = [conflict for conflict in conflicts if conflict.entity < bound]
             claims = claims.filter(claims.entity < bound)
-        engine = connect(self._sight.hub.settings.limits)
         try:
             made = grouped(engine, self._sight.subject, conflicts, claims)
         finally:
@@ -118,7 +118,7 @@ class Patterns:
         if repair.attribute not in self._sight.attributes:
             self._sight.fail(BadInput(field="attribute", rule="nothing of it may be seen"))
         engine = connect(self._sight.hub.settings.limits)
-        basis = Basis(self._claims(), self._material.day, self._material.sources, rulings)
+        basis = Basis(self._claims(engine), self._material.day, self._material.sources, rulings)
         try:
             found = effect(engine, self._sight.subject, basis, repair)
         except HubError as error:
@@ -138,9 +138,9 @@ class Patterns:
         rows = {"tried": found.tried, "answered": len(found.examples)}
         return self._sight.give(body, About(rows=rows, release=self._material.number))
 
-    def _claims(self) -> ir.Table:
+    def _claims(self, engine: BaseBackend) -> ir.Table:
         """The claims within reach."""
-        rows = as_table(self._material.claims)
+        rows = scan(engine, self._material.claims)
         limited: dict[frozenset[str], list[str]] = {}
         for attribute in sorted(self._sight.attributes):
             reach = self._sight.reach(attribute)

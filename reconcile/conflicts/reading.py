@@ -17,6 +17,7 @@ from ibis.backends import BaseBackend
 
 from catalog.standards import elements
 from catalog.subjects import Subject
+from core.engine import Data, scan
 from core.types import Status
 from reconcile.fusion.gather import TableLike, as_table
 
@@ -53,9 +54,9 @@ class Conflict(NamedTuple):
 
 
 def carried(
-    engine: BaseBackend,  # noqa: ARG001 - the plan is carried out by whoever writes it
+    engine: BaseBackend,
     conflicts: TableLike,
-    before: TableLike | None,
+    before: ir.Table | Data | None,
     as_of: date,
 ) -> ir.Table:
     """``conflicts`` with the column ``since``: the ISO day of the run that first found them.
@@ -67,7 +68,7 @@ def carried(
     """
     rows = as_table(conflicts)
     day = as_of.isoformat()
-    if before is None or "since" not in (known := as_table(before)).columns:
+    if before is None or "since" not in (known := scan(engine, before)).columns:
         return rows.mutate(since=ibis.literal(day))
     known = known.select("entity", "attribute", known_since=known.since)
     joined = rows.left_join(known, ["entity", "attribute"])

@@ -105,9 +105,11 @@ class Records:
         single = _long(rows.anti_join(several, "entity"), list(names))
         others = _long(rows.semi_join(several, "entity"), list(names))
         others = others.inner_join(several, "entity")
+        parts = [single]
         many = [codes[name] for name in self.feeds.subject.many]
-        sets = united(others.filter(others.item.isin(many)))
-        others = others.filter(others.item.notin(many))
+        if many:
+            parts.append(united(others.filter(others.item.isin(many))).select(*single.columns))
+            others = others.filter(others.item.notin(many))
         keys = [codes[name] for name in self.feeds.subject.keys]
         others = others.mutate(
             apart=ibis.ifelse(others.joined & others.item.isin(keys), others.value, "")
@@ -115,8 +117,7 @@ class Records:
         order = [ibis.desc("as_of", nulls_first=False), ibis.asc("record"), ibis.asc("value")]
         window = ibis.window(group_by=["entity", "item", "apart"], order_by=order)
         latest = others.mutate(place=ibis.row_number().over(window)).filter(ibis._.place == 0)
-        columns = single.columns
-        return [single.union(latest.select(*columns)).union(sets.select(*columns))]
+        return [*parts, latest.select(*single.columns)]
 
     def say_listed(self) -> list[ir.Table]:
         """For every entity, whether a dataset lists it; that it does not is a claim too."""

@@ -28,7 +28,6 @@ from reconcile.linkage import (
     incremental,
     ledger,
     records,
-    related,
     remote,
     state,
     stewards,
@@ -44,12 +43,14 @@ __all__ = ["JUDGEMENTS", "Before", "FeedItemMissing", "Linked", "doubts", "link"
 @dataclass(frozen=True)
 class Before:
     """What linking goes on from. ``judgements``: the ledger as the last run left it, whole.
-    ``state``: what that run kept (``Linked.state``); without it everything is linked again, under
-    the same ids.
+    ``state``: what that run kept (``Linked.state``); ``changes``: dataset → the rows of its fit
+    table that went since that run (``_was``) and that came, where there are any. Without these two
+    everything is linked again, under the same ids.
     """
 
     judgements: Table
     state: Mapping[str, Table] | None = None
+    changes: Mapping[str, Table] | None = None
 
 
 @dataclass(frozen=True)
@@ -122,13 +123,18 @@ def _find(
 ) -> Found:
     """What changed where that is enough, else everything; ``past``: with its last step."""
     before, step = past
-    related.make(connection, subject, fit)
-    state.content(connection, subject, fit)
+    names = records.lay_out(connection, subject, fit)
     kept = state.recall(connection, None if before is None else before.state)
-    found = None
-    if kept is not None and (kept.step, kept.definition) == (step, state.definition(subject)):
-        found = incremental.find(connection, subject, fit, kept, salt)
-    return whole.find(connection, subject, fit, salt) if found is None else found
+    known = kept is not None and (kept.step, kept.definition) == (step, state.definition(subject))
+    if known and kept is not None and before is not None and before.changes is not None:
+        changes = records.lay_out(connection, subject, before.changes, "changes")
+        connection.begin()
+        found = incremental.find(connection, subject, (names, changes), kept, salt)
+        if found is not None:
+            connection.commit()
+            return found
+        connection.rollback()
+    return whole.find(connection, subject, names, salt)
 
 
 def _recall(connection: duckdb.DuckDBPyConnection, before: Before | None) -> int:

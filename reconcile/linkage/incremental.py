@@ -1,6 +1,6 @@
 """A run over what changed: it is compared with everything, and all else stays as it was.
 
-New, changed and vanished records are found by the digest of their content. With them go all that
+New, changed and vanished records are told by the rows that came and went. With them go all that
 share a key with them, before or now (the *ring*): there, keys are joined again. What stands in
 the ring is compared with all nodes; and clusters are settled again in whatever hangs together
 with it by edges, old or new (the *scope*), since certainty depends on rivals there and nowhere
@@ -15,12 +15,11 @@ from dataclasses import replace
 
 import duckdb
 import pyarrow as pa
-import pyarrow.dataset as ds
 
 from catalog.subjects import Subject
-from reconcile.linkage import edges, keys, model, near, nodes, records, state
+from reconcile.linkage import edges, keys, model, near, nodes, records, related, state
 from reconcile.linkage.found import Found, decide
-from reconcile.linkage.records import Attributes, quoted_text
+from reconcile.linkage.records import Attributes, quoted_name, quoted_text
 from reconcile.linkage.state import Learned
 
 MOST = 0.1
@@ -34,14 +33,19 @@ _HOPS = 8
 def find(
     connection: duckdb.DuckDBPyConnection,
     subject: Subject,
-    fit: Mapping[str, pa.Table | ds.Dataset],
+    tables: tuple[Mapping[str, str], Mapping[str, str]],
     kept: Learned,
     salt: str,
 ) -> Found | None:
     """Makes what :func:`whole.find` makes, where only what changed is found anew; None where it
     should be over everything.
+
+    Args:
+        tables: dataset → the name of its fit table; and of the rows that went and came (``_was``),
+            where there are any.
     """
-    drift = kept.drift + _changes(connection, bool(records.columns(subject).related))
+    fit, changes = tables
+    drift = kept.drift + _changes(connection, subject, fit, changes)
     most = max(MOST * kept.records, _ANYWAY)
     if drift > most:
         return None
@@ -62,46 +66,67 @@ def _count(connection: duckdb.DuckDBPyConnection, table: str) -> int:
     return int(connection.execute(f"SELECT count(*) FROM {table}").fetchall()[0][0])
 
 
-def _changes(connection: duckdb.DuckDBPyConnection, related: bool) -> int:
-    """Makes the tables ``changed`` (``dataset, record, content, beside``) of new and changed records
-    and ``gone`` (``rid``); how many there are. ``beside``: nothing of its own has changed, but who
+def _changes(
+    connection: duckdb.DuckDBPyConnection,
+    subject: Subject,
+    fit: Mapping[str, str],
+    changes: Mapping[str, str],
+) -> int:
+    """Makes the tables ``changed`` (``dataset, record, beside``) of new and changed records and
+    ``gone`` (``rid``); how many there are. ``beside``: nothing of its own has changed, but who
     stands beside it; those do not count.
     """
+    differing = ["SELECT NULL::VARCHAR AS dataset, NULL::VARCHAR AS record WHERE false"]
+    standing = list(differing)
+    for dataset, rows in changes.items():
+        items = subject.feeds[dataset]
+        present = connection.table(rows).columns
+        told = [n for n in (*sorted(set(items.values())), "_as_of", "_flaws") if n in present]
+        here = f"{quoted_text(dataset)}, _record"
+        said = f"SELECT {here}, {', '.join(map(quoted_name, told))} FROM {rows}"
+        said = f"{said} WHERE ({records.anything(items)}) AND"
+        for one, other in (("_was", "NOT _was"), ("NOT _was", "_was")):
+            differing.append(f"SELECT {here} FROM ({said} {one} EXCEPT ALL {said} {other})")
+        standing.append(
+            f"""SELECT {here} FROM {fit[dataset]} SEMI JOIN {rows} USING (_record)
+            WHERE {records.anything(items)}"""
+        )
+    connection.execute(f"CREATE TABLE differing AS {' UNION '.join(differing)}")
     connection.execute(
-        """CREATE TABLE changed AS
-        SELECT dataset, record, min(content) AS content, false AS beside
-        FROM seen ANTI JOIN kept_records USING (dataset, record, content)
-        GROUP BY dataset, record"""
+        f"""CREATE TABLE changed AS SELECT dataset, record, false AS beside
+        FROM differing SEMI JOIN ({" UNION ALL ".join(standing)}) USING (dataset, record)"""
     )
-    if related:
+    connection.execute(
+        """CREATE TABLE gone AS SELECT rid FROM kept_records
+        SEMI JOIN (FROM differing ANTI JOIN changed USING (dataset, record)) USING (dataset, record)"""
+    )
+    if records.columns(subject).related:
+        related.renew(connection, subject, fit, changes)
         connection.execute(
-            """INSERT INTO changed SELECT dataset, record, kept.content, true
-            FROM kept_records AS kept LEFT JOIN related AS now USING (dataset, record)
-                SEMI JOIN seen USING (dataset, record) ANTI JOIN changed USING (dataset, record)
+            """INSERT INTO changed SELECT dataset, record, true
+            FROM kept_records AS kept SEMI JOIN beside USING (dataset, record)
+                LEFT JOIN related AS now USING (dataset, record)
+                ANTI JOIN changed USING (dataset, record)
             WHERE kept.related IS DISTINCT FROM now.related"""
         )
-    connection.execute(
-        """CREATE TABLE gone AS SELECT rid FROM kept_records ANTI JOIN seen USING (dataset, record)"""
-    )
     return _count(connection, "changed WHERE NOT beside") + _count(connection, "gone")
 
 
 def _fresh(
-    connection: duckdb.DuckDBPyConnection,
-    subject: Subject,
-    fit: Mapping[str, pa.Table | ds.Dataset],
+    connection: duckdb.DuckDBPyConnection, subject: Subject, fit: Mapping[str, str]
 ) -> Attributes:
     """Makes the tables ``fresh`` (the changed records as they are now, under the number they had
-    or a new one, and their content), ``old`` (as they were kept) and ``moved`` (``rid``: those that
-    are compared differently).
+    or a new one), ``old`` (as they were kept) and ``moved`` (``rid``: those that are compared
+    differently).
     """
     tables = {}
-    for number, dataset in enumerate(subject.feeds):
-        if dataset in fit:
-            tables[dataset] = connection.sql(
-                f"""SELECT * FROM fit_{number} WHERE _record IN (
-                    SELECT record FROM changed WHERE dataset = {quoted_text(dataset)})"""
-            ).to_arrow_table()
+    for dataset, name in fit.items():
+        tables[dataset] = f"{name}_changed"
+        connection.execute(
+            f"""CREATE VIEW {name}_changed AS FROM {name} SEMI JOIN (
+                SELECT record FROM changed WHERE dataset = {quoted_text(dataset)}
+            ) ON _record = record"""
+        )
     attributes = records.load(connection, subject, tables)
     loaded = state.record_columns(attributes)[1:]
     columns = ", ".join(f"records.{c}" for c in loaded)
@@ -109,11 +134,10 @@ def _fresh(
         "CREATE TABLE old AS FROM kept_records SEMI JOIN changed USING (dataset, record)"
     )
     connection.execute(
-        f"""CREATE TABLE fresh AS SELECT {columns}, changed.content, old.rid IS NULL AS new,
+        f"""CREATE TABLE fresh AS SELECT {columns}, old.rid IS NULL AS new,
             coalesce(old.rid, row_number() OVER (PARTITION BY old.rid IS NULL ORDER BY records.rid)
                 + (SELECT coalesce(max(rid), -1) FROM kept_records)) AS rid
-        FROM records JOIN changed USING (dataset, record)
-            LEFT JOIN old USING (dataset, record)"""
+        FROM records LEFT JOIN old USING (dataset, record)"""
     )
     differs = " OR ".join(f"fresh.{c} IS DISTINCT FROM old.{c}" for c in loaded[2:]) or "false"
     connection.execute(
@@ -193,8 +217,10 @@ def _compare(
     else:
         connection.execute("CREATE TABLE renewed_nodes AS FROM kept_nodes WHERE false")
     connection.execute(
-        "CREATE TABLE other_nodes AS FROM kept_nodes ANTI JOIN stale ON entity = side"
+        "CREATE VIEW standing_nodes AS FROM kept_nodes ANTI JOIN stale ON entity = side"
     )
+    shown = ", ".join(near.columns(attributes, kept.frequencies))
+    connection.execute(f"CREATE TABLE other_nodes AS SELECT {shown} FROM standing_nodes")
     if _count(connection, "records") and near.block(connection, attributes):
         model.judge(connection, kept.model, near.frequencies(connection, kept.frequencies))
         connection.register("new_edges", edges.weighed(connection, attributes))
@@ -275,22 +301,14 @@ def _merge(
         """CREATE TABLE doubts AS FROM kept_doubts ANTI JOIN left_out USING (rid)
         UNION ALL BY NAME FROM doubts_found"""
     )
-    connection.execute(
-        """CREATE TABLE contents AS SELECT rid, coalesce(fresh.content, old.content) AS content
-        FROM records LEFT JOIN fresh USING (rid) LEFT JOIN kept_records AS old USING (rid)"""
-    )
     columns = ", ".join(state.record_columns(attributes))
     found = "keyed_entity, key, entity, method, score, explanation"
     connection.execute(
-        """CREATE TABLE differing AS SELECT rid FROM kept_records_left
-        UNION FROM left_out UNION SELECT rid FROM fresh"""
+        """CREATE TABLE left_since AS SELECT rid FROM kept_records_left UNION FROM left_out"""
     )
     keep = {
-        "records_left": "FROM differing",
-        "records_new": f"""SELECT {columns}, content, {found} FROM kept_records_new
-                ANTI JOIN left_out USING (rid) ANTI JOIN fresh USING (rid)
-            UNION ALL SELECT {columns}, fresh.content, {found}
-            FROM old JOIN (SELECT rid, content FROM fresh) AS fresh USING (rid)
+        "records_left": "FROM left_since",
+        "records_new": f"""SELECT {columns}, {found} FROM kept_records_new
                 ANTI JOIN left_out USING (rid)
             UNION ALL {state.records(attributes)}""",
         "edges": "FROM edges",

@@ -24,9 +24,16 @@ _OF_ENTITIES = "SELECT DISTINCT {} AS value FROM nodes WHERE keyed"
 Rule = tuple[str, ...]
 
 
+def columns(attributes: Attributes, frequencies: Iterable[str]) -> list[str]:
+    """What is asked of ``other_nodes``, that a pair may be found."""
+    found = [column for a in attributes.compared for column in (a.column, *a.blocking)]
+    return list(dict.fromkeys([*_WHO.split(", "), *found, *frequencies]))
+
+
 def block(connection: duckdb.DuckDBPyConnection, attributes: Attributes) -> bool:
     """Makes the table ``pairs`` (as :func:`pairs.block`) of ``nodes`` with each other and with
-    ``other_nodes``, and adds to ``nodes`` the others that stand in it; whether there are any.
+    ``other_nodes`` (:func:`columns` of the ``standing_nodes``), and adds to ``nodes`` the others
+    that stand in it; whether there are any.
 
     Pairs are found as among all nodes: by one value of a telling attribute that not too many
     have, and by two values where one alone is too common.
@@ -35,9 +42,9 @@ def block(connection: duckdb.DuckDBPyConnection, attributes: Attributes) -> bool
     count = connection.execute("SELECT count(*) FROM nodes").fetchall()[0][0]
     budget = (_PER_NODE * count + _ANYWAY) // 2
     telling = [column for a in attributes.compared if a.telling for column in a.blocking]
-    columns = [column for a in attributes.compared for column in a.blocking]
-    _number(connection, "everyone", columns, _BETWEEN)
-    shown = dict(zip(columns, columns, strict=True))
+    blocking = [column for a in attributes.compared for column in a.blocking]
+    _number(connection, "everyone", blocking, _BETWEEN)
+    shown = dict(zip(blocking, blocking, strict=True))
     for column in telling:
         cap = _meet(connection, "everyone", (column,), budget // len(telling))
         connection.execute(
@@ -50,9 +57,9 @@ def block(connection: duckdb.DuckDBPyConnection, attributes: Attributes) -> bool
         f"CREATE TABLE common AS SELECT {_WHO}, fresh, {', '.join(shown.values())} FROM everyone"
     )
     present = connection.execute(
-        f"SELECT {', '.join(f'count({column})' for column in columns)} FROM common WHERE fresh"
+        f"SELECT {', '.join(f'count({column})' for column in blocking)} FROM common WHERE fresh"
     ).fetchall()[0]
-    useful = {column for column, n in zip(columns, present, strict=True) if n}
+    useful = {column for column, n in zip(blocking, present, strict=True) if n}
     twos = [
         (first, second)
         for one, other in combinations(attributes.compared, 2)
@@ -162,9 +169,9 @@ def _gather(connection: duckdb.DuckDBPyConnection, attributes: Attributes) -> bo
         """CREATE TABLE pairs AS
         SELECT DISTINCT l AS join_key_l, r AS join_key_r, '0' AS match_key FROM met"""
     )
-    columns = ", ".join(attributes.judged_columns)
+    judged = ", ".join(attributes.judged_columns)
     connection.execute(
-        f"""CREATE TABLE plain AS SELECT {_WHO}, {columns} FROM other_nodes
+        f"""CREATE TABLE plain AS SELECT {_WHO}, {judged} FROM standing_nodes
         SEMI JOIN (SELECT l AS node FROM met UNION SELECT r FROM met) USING (node)"""
     )
     derive(connection, "plain", "others", attributes.judged)

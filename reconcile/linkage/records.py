@@ -12,7 +12,7 @@ import pyarrow.dataset as ds
 from catalog.standards import elements
 from catalog.standards.base import Agreement, Comparison
 from catalog.subjects import Subject
-from core.engine import Sql
+from core.engine import Sql, lay
 from core.errors import HubError
 
 RELATED = "_related"
@@ -186,20 +186,30 @@ class Attributes:
         return tuple(attribute.column for attribute in self.judged)
 
 
-def load(
+def lay_out(
     connection: Sql,
     subject: Subject,
     fit: Mapping[str, pa.Table | ds.Dataset],
-) -> Attributes:
+    kind: str = "fit",
+) -> dict[str, str]:
+    """Makes the fit tables of a subject's feeds known; the name of each, by dataset."""
+    names = {dataset: f"{kind}_{n}" for n, dataset in enumerate(subject.feeds) if dataset in fit}
+    for dataset, name in names.items():
+        lay(connection, name, fit[dataset])
+    return names
+
+
+def load(connection: Sql, subject: Subject, fit: Mapping[str, str]) -> Attributes:
     """Makes the table ``records``: ``rid`` (numbers from 0 in the order of dataset and record,
     whatever the order of the input), ``dataset``, ``record``, and one column per key, per
     compared attribute and for the ``related``, of which the table of that name tells. Records in
     which every attribute is null are left out.
+
+    Args:
+        fit: dataset → the name of its fit table.
     """
     attributes = columns(subject)
-    selects = [
-        _select(connection, subject, attributes, d, fit[d]) for d in subject.feeds if d in fit
-    ]
+    selects = [_select(subject, attributes, d, fit[d]) for d in subject.feeds if d in fit]
     names = [*attributes.keys.values(), *attributes.columns]
     nothing = ", ".join(f"NULL::VARCHAR AS {name}" for name in ["dataset", "record", *names])
     union = " UNION ALL ".join([*selects, f"SELECT {nothing} WHERE false"])
@@ -255,26 +265,27 @@ def _related(subject: Subject, compared: list[Compared]) -> Iterator[Related]:
 
 
 def _select(
-    connection: Sql,
     subject: Subject,
     attributes: Attributes,
     dataset: str,
-    table: pa.Table | ds.Dataset,
+    table: str,
 ) -> str:
     items = subject.feeds[dataset]
-    view = f"feed_{list(subject.feeds).index(dataset)}"
-    connection.register(view, table)
     wanted = dict(attributes.keys) | {a.name: a.column for a in attributes.compared}
     silent = {a.name: a.comparison.unknown for a in attributes.compared}
     values = [
         f"{value_of(items.get(name), silent.get(name, frozenset()))} AS {column}"
         for name, column in wanted.items()
     ]
-    anything = " OR ".join(f"{quoted_name(item)} IS NOT NULL" for item in items.values()) or "false"
     return (
         f"SELECT {quoted_text(dataset)} AS dataset, _record AS record, {', '.join(values)} "
-        f"FROM {view} WHERE {anything}"
+        f"FROM {table} WHERE {anything(items)}"
     )
+
+
+def anything(items: Mapping[str, str]) -> str:
+    """SQL of whether a row says anything of a subject, of which it feeds ``items``."""
+    return " OR ".join(f"{quoted_name(item)} IS NOT NULL" for item in items.values()) or "false"
 
 
 def value_of(item: str | None, unknown: frozenset[str]) -> str:

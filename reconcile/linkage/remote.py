@@ -14,7 +14,7 @@ import pyarrow.dataset as ds
 
 from catalog.subjects import Subject
 from core.engine import EngineLimits, open_engine, streamed
-from reconcile.linkage import related, whole
+from reconcile.linkage import records, whole
 from reconcile.linkage.backends import prepare
 from reconcile.linkage.found import Found
 
@@ -36,8 +36,7 @@ def find(
     engine = open_engine(limits)
     try:
         prepare(engine.con)
-        related.make(engine.con, subject, fit)
-        weighed = whole.compare(engine.con, subject, fit)
+        weighed = whole.compare(engine.con, subject, records.lay_out(engine.con, subject, fit))
         for name, columns in _BROUGHT.items():
             table = engine.table(name)
             with streamed(engine, table.select(*columns) if columns else table) as rows:

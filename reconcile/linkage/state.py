@@ -1,6 +1,6 @@
 """What a run keeps for the next one, so that it need only look at what has changed.
 
-Tables by name: ``records`` (values that are compared, digest of all content, and what was found),
+Tables by name: ``records`` (values that are compared, and what was found),
 ``nodes`` (what the model compares, with the columns to find pairs by), ``edges`` (scored pairs),
 ``doubts``, ``ruled``, ``open``, and ``model``: one JSON text with all that was learned. Of records
 and nodes, the large ones, a run over changes only keeps what differs from the last run over
@@ -17,20 +17,14 @@ from typing import Any
 
 import duckdb
 import pyarrow as pa
-import pyarrow.dataset as ds
 
 from catalog.subjects import Subject
 from core.canonical import digest
 from core.engine import view
 from reconcile.linkage.ledger import Table
-from reconcile.linkage.records import (
-    Attributes,
-    Compared,
-    quoted_name,
-    quoted_text,
-)
+from reconcile.linkage.records import Attributes, Compared
 
-FORMAT = 2
+FORMAT = 3
 """Raised when a state kept by an older version is of no use any more."""
 
 DIFFERING = {"records": "rid", "nodes": "entity"}
@@ -114,33 +108,6 @@ def recall(
     return Learned(**json.loads(rows[0][0])) if len(rows) == 1 else None
 
 
-def content(
-    connection: duckdb.DuckDBPyConnection,
-    subject: Subject,
-    fit: Mapping[str, pa.Table | ds.Dataset],
-) -> None:
-    """Makes the table ``seen`` (``dataset, record, content``): a digest of all that a record says
-    of an entity, so that a change of any of it is noticed. The fit tables become ``fit_<n>``.
-    """
-    parts = ["SELECT NULL::VARCHAR AS dataset, NULL::VARCHAR AS record, NULL::VARCHAR AS content"]
-    for number, (dataset, items) in enumerate(subject.feeds.items()):
-        if dataset not in fit or not items:
-            continue
-        connection.register(f"fit_{number}", fit[dataset])
-        names = [*sorted(set(items.values())), "_as_of", "_flaws"]
-        present = set(fit[dataset].schema.names)
-        told = ", ".join(f"coalesce({quoted_name(n)}, chr(1))" for n in names if n in present)
-        anything = " OR ".join(f"{quoted_name(item)} IS NOT NULL" for item in items.values())
-        parts.append(
-            f"""SELECT {quoted_text(dataset)}, _record, md5(concat_ws(chr(31), {told}))
-            FROM fit_{number} WHERE {anything}"""
-        )
-    connection.execute(
-        f"""CREATE TABLE seen AS SELECT * FROM ({" UNION ALL ".join(parts)})
-        WHERE record IS NOT NULL"""
-    )
-
-
 def node_columns(attributes: Attributes, learned: Learned) -> list[str]:
     """The columns of nodes that are kept: what is compared, found and counted by."""
     derived = [column for a in attributes.compared for column in (a.column, *a.blocking)]
@@ -156,13 +123,11 @@ def record_columns(attributes: Attributes) -> list[str]:
 
 
 def records(attributes: Attributes) -> str:
-    """SQL of the kept rows of ``records``, of which ``contents`` (``rid, content``), ``keyed`` and
-    ``found`` tell the rest.
-    """
+    """SQL of the kept rows of ``records``, of which ``keyed`` and ``found`` tell the rest."""
     loaded = ", ".join(f"records.{c}" for c in record_columns(attributes))
-    return f"""SELECT {loaded}, content, keyed.entity AS keyed_entity, keyed.key, found.entity,
+    return f"""SELECT {loaded}, keyed.entity AS keyed_entity, keyed.key, found.entity,
             method, score, explanation
-        FROM records JOIN found USING (rid) JOIN contents USING (rid) LEFT JOIN keyed USING (rid)"""
+        FROM records JOIN found USING (rid) LEFT JOIN keyed USING (rid)"""
 
 
 def keep(

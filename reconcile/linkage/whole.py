@@ -8,11 +8,10 @@ from dataclasses import dataclass, replace
 
 import duckdb
 import pyarrow as pa
-import pyarrow.dataset as ds
 
 from catalog.subjects import Subject
 from core.engine import Sql
-from reconcile.linkage import edges, keys, model, nodes, pairs, records, state
+from reconcile.linkage import edges, keys, model, nodes, pairs, records, related, state
 from reconcile.linkage.found import Found, decide
 from reconcile.linkage.ledger import Fold
 
@@ -28,10 +27,14 @@ class Weighed:
     likeness: model.Json | None
 
 
-def compare(connection: Sql, subject: Subject, fit: Mapping[str, pa.Table | ds.Dataset]) -> Weighed:
+def compare(connection: Sql, subject: Subject, fit: Mapping[str, str]) -> Weighed:
     """Makes the tables ``records, keyed, strangers`` of all records, and weighs what looks alike.
     All that is much work in linking is here, and runs on any engine.
+
+    Args:
+        fit: dataset → the name of its fit table.
     """
+    related.make(connection, subject, fit)
     attributes = records.load(connection, subject, fit)
     keys.join(connection, attributes)
     attributes = keys.measure(connection, attributes)
@@ -46,17 +49,13 @@ def compare(connection: Sql, subject: Subject, fit: Mapping[str, pa.Table | ds.D
 def find(
     connection: duckdb.DuckDBPyConnection,
     subject: Subject,
-    fit: Mapping[str, pa.Table | ds.Dataset],
+    fit: Mapping[str, str],
     salt: str,
 ) -> Found:
     """Makes what :func:`found.decide` makes, of all records, and the tables of before."""
     weighed = compare(connection, subject, fit)
     learned = conclude(connection, subject, weighed, salt)
     attributes = weighed.attributes
-    connection.execute(
-        """CREATE TABLE contents AS SELECT rid, min(content) AS content
-        FROM records JOIN seen USING (dataset, record) GROUP BY rid"""
-    )
     connection.register("edges", weighed.edges)
     keep = {"records": state.records(attributes), "edges": "FROM edges"}
     if weighed.likeness is not None:

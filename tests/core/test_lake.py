@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from core.lake import Lake, LakeVersionMissing, LakeWriteFailed, TableVersion
+from core.engine import EngineLimits, connect, scan, view
+from core.lake import Lake, LakeVersionMissing, LakeWriteFailed, Layers, TableVersion, Under
 
 NAME = "landing/police.people"
 
@@ -135,3 +140,66 @@ def test_a_store_under_a_file(tmp_path: Path) -> None:
 def test_a_slash_at_the_end_of_the_root_is_no_other_place(tmp_path: Path) -> None:
     ref = Lake(f"{tmp_path}/lake/").write(NAME, rows("a"))
     assert values(Lake(f"{tmp_path}/lake"), ref) == ["a"]
+
+
+def keyed(rows: Mapping[str, Sequence[int]]) -> pa.Table:
+    """Rows ``entity, value``: so many values of each entity."""
+    pairs = [(entity, value) for entity, values in rows.items() for value in values]
+    return pa.table(
+        {
+            "entity": pa.array([entity for entity, _ in pairs], pa.string()),
+            "value": pa.array([value for _, value in pairs], pa.int64()),
+        }
+    )
+
+
+Rows = st.dictionaries(st.sampled_from("abcdef"), st.lists(st.integers(0, 9), max_size=3))
+
+
+@given(below=Rows, above=Rows, gone=st.sets(st.sampled_from("abcdefg")))
+@settings(max_examples=25, deadline=None)
+def test_a_version_over_another_reads_as_one(
+    below: dict[str, list[int]], above: dict[str, list[int]], gone: set[str]
+) -> None:
+    with TemporaryDirectory() as folder:
+        lake = Lake(folder)
+        held = lake.write("people", keyed(below))
+        left = lake.write("left", pa.table({"entity": pa.array(sorted(gone), pa.string())}))
+        count = sum(len(values) for entity, values in below.items() if entity in gone)
+        under = Under(held=held, left=left, key="entity", gone=count)
+        ref = lake.overlay(under, "people", keyed(above))
+        stays = {entity: values for entity, values in below.items() if entity not in gone}
+        wanted = sorted(pa.concat_tables([keyed(stays), keyed(above)]).to_pylist(), key=str)
+        told = TableVersion.model_validate_json(ref.model_dump_json())
+        rows = lake.open(told)
+        assert isinstance(rows, Layers)
+        assert ref.rows == rows.count_rows() == len(wanted)
+        assert sorted(lake.read(told).to_pylist(), key=str) == wanted
+        some = pc.field("value") > 4
+        large = [row for row in wanted if row["value"] > 4]
+        assert rows.count_rows(filter=some) == len(large)
+        found = rows.to_table(columns=["value"], filter=some)
+        assert sorted(found.to_pydict()["value"]) == sorted(row["value"] for row in large)
+        engine = connect(EngineLimits())
+        view(engine.con, "rows", rows)
+        ways = (
+            engine.con.sql("SELECT entity, value FROM rows").to_arrow_table(),
+            engine.to_pyarrow(scan(engine, rows)),
+        )
+        engine.disconnect()
+        assert all(sorted(way.to_pylist(), key=str) == wanted for way in ways)
+        assert sorted(lake.read(held).to_pylist(), key=str) == sorted(
+            keyed(below).to_pylist(), key=str
+        )
+
+
+def test_a_version_over_another_is_not_read_by_itself(lake: Lake) -> None:
+    held = lake.write("people", keyed({"a": [1]}))
+    left = lake.write("left", pa.table({"entity": ["a"]}))
+    under = Under(held=held, left=left, key="entity", gone=1)
+    ref = lake.overlay(under, "people", keyed({"a": [2]}))
+    with pytest.raises(TypeError, match="lies over another"):
+        lake.dataset(ref)
+    lost = under.model_copy(update={"held": held.model_copy(update={"version": 7})})
+    with pytest.raises(LakeVersionMissing):
+        lake.read(ref.model_copy(update={"over": lost}))

@@ -10,7 +10,7 @@ from typing import Any
 
 from hub.app import open_hub
 from hub.pipeline.extent import Extent
-from hub.pipeline.states import Before, SubjectState
+from hub.pipeline.states import Before, DatasetState, SubjectState
 from reconcile import releases
 from tests.hub.conftest import Place
 
@@ -129,6 +129,50 @@ def test_what_changed_is_made_as_a_whole_run_makes_it(place: Place) -> None:
         assert one == other, name
 
 
+def test_changes_upon_changes_come_to_the_same_as_a_whole_run(place: Place) -> None:
+    first = begin(place)
+    mobiles = {3: "13999999999"}
+    found = first
+    for n in (3, 4, 3):
+        mobiles[n] = f"1399999{n}{len(mobiles):02}7"
+        write(place, mobiles)
+        found = run(place, "2026-06-30")
+        assert found["extents"]["fuse resident"] == Extent.CHANGES
+    state, base = (SubjectState.model_validate(m["subjects"]["resident"]) for m in (found, first))
+    with open_hub(place.settings) as hub:
+        for name in ("claims", "golden", "conflicts"):
+            over = getattr(state, name).over
+            assert over.held == getattr(base, name)
+            # What is written is the two people alone, once each.
+            alone = getattr(state, name).model_copy(update={"over": None})
+            entities = hub.lake.read(alone).column("entity").unique()
+            assert len(entities) == (2 if name != "conflicts" else 0)
+            assert len(hub.lake.read(over.left)) == 2
+            assert len(hub.lake.read(getattr(state, name))) == getattr(state, name).rows
+    part = [rows(place, found, name) for name in ("links", "claims")]
+    golden = rows(place, found, "golden")
+    whole = run(place, "2026-06-30", "--whole")
+    assert part == [rows(place, whole, name) for name in ("links", "claims")]
+    told = ("entity", "attribute", "value", "status", "dataset", "as_of", "supporting")
+    one, other = (
+        [[row[n] for n in told] for row in table]
+        for table in (golden, rows(place, whole, "golden"))
+    )
+    assert one == other
+    assert whole["outcomes"]["resident"] == {"opened": 0, "changed": 0, "closed": 0}
+    made = SubjectState.model_validate(whole["subjects"]["resident"])
+    assert made.golden.over is None
+
+
+def test_a_tenth_touched_since_the_last_whole_run_is_too_much(place: Place) -> None:
+    begin(place)
+    extents = []
+    for last in range(1, 6):
+        write(place, {n: f"139{n:08}" for n in range(last)})
+        extents.append(run(place, "2026-06-30")["extents"]["fuse resident"])
+    assert extents == [*[Extent.CHANGES] * 4, Extent.WHOLE]
+
+
 def test_where_no_entity_is_touched_their_values_stand(place: Place) -> None:
     first = begin(place)
     people = place.workspace / "data/people.csv"
@@ -158,6 +202,47 @@ def test_new_and_gone_people_are_opened_and_closed(place: Place) -> None:
     assert less["extents"]["fuse resident"] == Extent.CHANGES
     assert less["outcomes"]["resident"] == {"opened": 0, "changed": 0, "closed": 1}
     assert rows(place, less, "golden") == rows(place, manifest(place, 1), "golden")
+
+
+def changes(place: Place, found: dict[str, Any], dataset: str) -> list[tuple[Any, ...]] | None:
+    """What is told of the fit rows that are others than before."""
+    state = DatasetState.model_validate(found["datasets"][dataset])
+    if state.changes is None:
+        return None
+    with open_hub(place.settings) as hub:
+        table = hub.lake.read(state.changes)
+        columns = hub.lake.read(state.fit).column_names
+    assert table.column_names == [*columns, "_was"]
+    keys = [("_was", "ascending"), ("_record", "ascending")]
+    return [tuple(row.values())[1:] for row in table.sort_by(keys).to_pylist()]
+
+
+def test_the_fit_rows_that_changed_are_told(place: Place) -> None:
+    first = begin(place)
+    assert changes(place, first, "phones.users") is None
+    # One came, so that where rows stand is no matter; one is another; one went.
+    write(place, {3: "13999999999"}, PEOPLE + 1)
+    phones = place.workspace / "data/phones.jsonl"
+    *lines, last = phones.read_text("utf-8").splitlines(keepends=True)
+    del lines[7]
+    phones.write_text("".join([last, *lines]), "utf-8")
+    second = run(place, "2026-06-30")
+    base, now = (found["datasets"]["phones.users"] for found in (first, second))
+    assert now["base"] == base["fit"] != now["fit"]
+    told = changes(place, second, "phones.users") or []
+    mobiles = sorted((row[-1], row[4]) for row in told)
+    assert mobiles == [
+        (False, "13800000040"), (False, "13999999999"),
+        (True, "13800000003"), (True, "13800000007"),
+    ]  # fmt: skip
+    moved = phones.read_text("utf-8").splitlines(keepends=True)
+    phones.write_text("".join(reversed(moved)), "utf-8")
+    turned = run(place, "2026-06-30")
+    assert changes(place, turned, "phones.users") == []
+    write(place, {n: f"139{n:08}" for n in range(20)})
+    assert changes(place, run(place, "2026-06-30"), "phones.users") is None
+    write(place, {n: f"139{n:08}" for n in range(1, 20)})
+    assert changes(place, run(place, "2026-06-30", "--whole"), "phones.users") is None
 
 
 def test_too_much_change_a_week_or_another_contract_make_it_whole(place: Place) -> None:

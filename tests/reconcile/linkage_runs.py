@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import pyarrow as pa
 
 from catalog.subjects import Subject
+from reconcile.differences import differing
 from reconcile.linkage import JUDGEMENTS, Before, Linked, link
 from reconcile.rulings import RULINGS
 from tests.reconcile.linkage_people import LIMITS, entities
@@ -41,6 +42,7 @@ class Runs:
     subject: Subject
     ledger: pa.Table = field(default_factory=JUDGEMENTS.empty_table)
     last: Linked | None = None
+    tables: Mapping[str, pa.Table] = field(default_factory=dict)
     ends: list[pa.Table] = field(default_factory=list)
 
     def run(
@@ -51,7 +53,14 @@ class Runs:
     ) -> Linked:
         """Links ``tables``; ``whole``: without the state of before."""
         state = None if whole or self.last is None else self.last.state
-        before = None if self.last is None else Before(self.ledger, state)
+        before = None
+        if self.last is not None:
+            changes = {
+                dataset: differing(LIMITS, self.tables.get(dataset, table.slice(0, 0)), table)
+                for dataset, table in tables.items()
+            }
+            before = Before(self.ledger, state, changes)
+        self.tables = tables
         self.last = link(self.subject, tables, before, LIMITS, rulings=ruled)
         self.ledger = pa.concat_tables([self.ledger, self.last.judgements])
         self.ends.append(self.last.links)
