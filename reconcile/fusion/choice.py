@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import lgamma
 
 import numpy as np
 import numpy.typing as npt
@@ -123,8 +124,8 @@ def _weights(camps: Camps, explanations: Sequence[Explanation]) -> Floats:
     things = np.bincount(camps.item_attribute, camps.count, camps.attributes)
     coarse = 1 + things / EVIDENCE
     evidence = np.array([e.worth / coarse + e.prior / np.sqrt(coarse) for e in explanations])
-    worth = _distinct(camps, explanations, evidence)
-    return _shares(worth + _elsewhere(camps, explanations, _shares(worth)))
+    worth = _distinct(camps, explanations, evidence.copy())
+    return _shares(worth + _elsewhere(camps, explanations, evidence))
 
 
 def _shares(worth: Floats) -> Floats:
@@ -132,23 +133,46 @@ def _shares(worth: Floats) -> Floats:
     return np.asarray(odds / odds.sum(axis=0))
 
 
-def _elsewhere(camps: Camps, explanations: Sequence[Explanation], weight: Floats) -> Floats:
+def _elsewhere(camps: Camps, explanations: Sequence[Explanation], worth: Floats) -> Floats:
     """Explanation × attribute: by how many nats it is more plausible than by itself, since who
     copies whom in one attribute likely does so in others: registers are copied, not columns.
+
+    How much of a register another copies is thought to be drawn from a Beta distribution, of which
+    the claims of each attribute tell as much as copying explains them better than none does: an
+    attribute whose claims hardly tell says hardly anything of the others.
     """
     related = np.array([camps.related(e.learned.parent) for e in explanations])
     attribute = camps.attribute[camps.pair_one]
+    worth = worth[:, attribute]
+    for_it = np.where(related, worth, -np.inf).max(axis=0)
+    against = np.where(related, -np.inf, worth).max(axis=0)
+    told = 1 / (1 + np.exp(np.clip(against - for_it, -LOGIT, LOGIT)))
     datasets = camps.dataset[camps.pair_one] * len(camps.sources) + camps.dataset[camps.pair_other]
-    _, pair = np.unique(datasets, return_inverse=True)
-    belief = (weight[:, attribute] * related).sum(axis=0)
-    others = np.bincount(pair, minlength=len(pair))[pair] - 1
-    seen = np.bincount(pair, belief, len(pair))[pair] - belief
-    chance = np.clip((COPY_CHANCE + seen) / (1 + others), COPY_CHANCE / 2, COPY_MOST)
+    chance = np.full(len(attribute), COPY_CHANCE)
+    for pair in np.unique(datasets):
+        of = np.flatnonzero(datasets == pair)
+        for place in of:
+            chance[place] = _predicted(told[of[of != place]])
+    chance = np.clip(chance, COPY_CHANCE / 2, COPY_MOST)
     more = np.where(related, np.log(chance / COPY_CHANCE), np.log((1 - chance) / (1 - COPY_CHANCE)))
-    more = np.where(others > 0, more, 0.0)
     found = np.zeros((len(explanations), camps.attributes))
     np.add.at(found.T, attribute, more.T)
     return found
+
+
+def _predicted(told: Floats) -> float:
+    """How likely a pair copies in one more attribute, where in others their own claims make it
+    ``told`` likely: a mixture over how many of them are copied.
+    """
+    counts = np.ones(1)
+    for chance in told:
+        counts = np.convolve(counts, (1 - chance, chance))
+    copied = np.arange(len(counts))
+    # The number is beta-binomial: what the prior says of it, for each way to come to it.
+    gammas = [lgamma(COPY_CHANCE + k) + lgamma(1 - COPY_CHANCE + len(told) - k) for k in copied]
+    prior = np.array(gammas)
+    odds = counts * np.exp(prior - prior.max())
+    return float(np.sum(odds * (COPY_CHANCE + copied)) / np.sum(odds) / (1 + len(told)))
 
 
 def _log_odds(reliability: Floats, rivals: Floats) -> Floats:

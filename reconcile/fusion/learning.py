@@ -21,6 +21,9 @@ from reconcile.fusion.camps import Camps, Floats, Indices
 WARMING = 2  # rounds before anybody changes whom it copies: all-round agreement is no copying
 ROUNDS = 6  # further rounds
 SETTLING = 3  # last rounds, in which nobody changes whom it copies
+TUNING = 8  # rounds in which the number of rivals is put to the test
+TUNING_STEP = 1.25  # by which factor it may become smaller in each
+SPARE = 0.05  # rivals left for a mistake beyond them all
 STARTS = 8  # how many suspicions are tried at most
 START = 0.8  # the reliability of a source nothing is known of
 SOURCE_PRIOR = 20.0  # how many claims that start is worth for a source as a whole
@@ -125,10 +128,48 @@ class _Learner:
                 belief = self._level(belief)
             elif WARMING <= turn < WARMING + ROUNDS and not way.firm:
                 belief = self._rewire(belief, truth)
+        for _ in range(TUNING):
+            belief = self._tuned(belief, way)
         truth, likelihood = self._truth(belief)
         learned = self._sum_up(belief)
         worth = likelihood - self._complexity(learned, way)
         return Explanation(learned, truth, worth, self._plausibility(learned))
+
+    def _tuned(self, belief: _Belief, way: _Way) -> _Belief:
+        """``rivals`` a step lower where that makes the claims likelier, and what follows from it.
+        What is learned of rivals from shared mistakes (:meth:`_rivals`) holds itself up: with many
+        in mind, the truth may well be what nobody claims, and then all err, each in its own way.
+        """
+        camps = self.camps
+        lower = replace(belief, rivals=np.maximum(belief.rivals / TUNING_STEP, 1))
+        better = self._fits(lower) > self._fits(belief)
+        found = replace(self._update(lower, self._truth(lower)[0]), rivals=lower.rivals)
+        found = self._level(found) if way.alike else found
+        source, pair = better[camps.attribute], better[camps.attribute[camps.pair_one]]
+        return _Belief(
+            np.where(source, found.reliability, belief.reliability),
+            np.where(source, found.alone, belief.alone),
+            np.where(source, found.rivals, belief.rivals),
+            np.where(pair, found.rate, belief.rate),
+            belief.model,
+        )
+
+    def _fits(self, belief: _Belief) -> Floats:
+        """Per attribute how well the ``rivals`` fit: the log-likelihood of the claims, with what was
+        thought of rivals at first; items with more mistakes than there are rivals speak for more.
+        """
+        camps = self.camps
+        _, likelihood = self._truth(belief)
+        rivals = np.ones(camps.attributes)
+        rivals[camps.attribute] = belief.rivals
+        guess, share = (np.clip(1 / r, 0.01, 0.99) for r in (camps.rivals, rivals))
+        first = guess * np.log(share) + (1 - guess) * np.log(1 - share)
+        many = np.zeros(len(camps.count))
+        for given in range(int(camps.item_camps.max(initial=1)) - 1):
+            spare = np.maximum(rivals[camps.item_attribute] - given, SPARE)
+            many += np.where(given < camps.item_camps - 1, np.minimum(np.log(spare), 0), 0)
+        too_many = np.bincount(camps.item_attribute, camps.count * many, camps.attributes)
+        return likelihood + RIVAL_PRIOR * first + too_many
 
     def _level(self, belief: _Belief) -> _Belief:
         """All sources of an attribute as reliable as their claims are on average."""
