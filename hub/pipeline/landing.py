@@ -55,7 +55,8 @@ class Landed(Model):
     """One pull of one dataset. ``digest`` is of the content as it came (SHA-256). ``mark`` is
     where the next pull may go on from, if the source can tell its changes. ``extent``: whether
     all rows came, those that changed, or nothing that was not there before. ``stamp``: of the file
-    that was read, by which the next pull knows it again.
+    that was read, by which the next pull knows it again. ``base``: the landing that was served
+    before, if it was under the same contract.
     """
 
     dataset: str
@@ -65,6 +66,7 @@ class Landed(Model):
     mark: Mark | None = None
     extent: Extent = Extent.WHOLE
     stamp: str | None = None
+    base: TableVersion | None = None
 
 
 def land(lake: Lake, contract: Contract, connector: Connector, run: str) -> Landed:

@@ -64,8 +64,11 @@ class Stages:
                 digest=held.digest,
                 extent=Extent.UNCHANGED,
                 stamp=found,
+                base=held.landing,
             )
         landed = self._pulled(dataset, held)
+        if held is not None:
+            landed = landed.model_copy(update={"base": held.landing})
         if found is not None and stamp(source, folder) == found:
             # A file that was changed while it was read is not known again.
             landed = landed.model_copy(update={"stamp": found})
@@ -92,7 +95,7 @@ class Stages:
             QualityStop: a rule with severity stop does not hold.
         """
         contract = self.workspace.contracts[landed.dataset]
-        ground = Ground(self.lake, as_of, known, self.limits.spill)
+        ground = Ground(self.lake, self.limits, as_of, known)
         return gated(ground, contract, landed, self._write)
 
     def link(self, task: Task) -> LinkState:

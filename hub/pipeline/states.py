@@ -24,7 +24,10 @@ class DatasetState(Model):
     ``reasons``: ``<item>.<rule>`` → rows that were counted only, and that were quarantined.
     ``rules``: what became of each rule. ``proof`` and ``references`` (the versions in which values
     had to exist): how to come to the same verdict. ``newest``: the latest as-of day. ``released``:
-    records that are fit now and stood in quarantine before.
+    records that are fit now and stood in quarantine before. ``base``: the fit rows that
+    ``changes`` tells the difference to: the columns of ``fit`` and ``_was``, true for rows as they
+    were in ``base`` and are no more, false for those that are new or others in ``fit``; what only
+    moved (``_row``) is neither. Both None where that is not known or too much changed.
     """
 
     landing: TableVersion
@@ -43,6 +46,8 @@ class DatasetState(Model):
     readable: int = 0
     newest: date | None = None
     released: int = 0
+    base: TableVersion | None = None
+    changes: TableVersion | None = None
 
     @property
     def rows_in(self) -> int:

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
-from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from catalog.contracts import Contract
+from core.engine import EngineLimits
 from core.lake import Lake, TableVersion
 from hub.pipeline.landing import Landed
 from hub.pipeline.states import DatasetState
+from hub.quality.differences import difference
 from reconcile.bound import Given
 from reconcile.quality import split
 from reconcile.rules import references
@@ -28,9 +29,9 @@ class Ground:
     """
 
     lake: Lake
+    limits: EngineLimits
     as_of: date | None
     known: Mapping[str, DatasetState]
-    spill: Path | None = None
 
 
 def gated(ground: Ground, contract: Contract, landed: Landed, write: Write) -> DatasetState:
@@ -47,7 +48,7 @@ def gated(ground: Ground, contract: Contract, landed: Landed, write: Write) -> D
         before=None if before is None else before.landing.rows,
         references=lookup(lake, referred),
     )
-    with split(contract, lake.dataset(landed.table), given, ground.spill) as found:
+    with split(contract, lake.dataset(landed.table), given, ground.limits.spill) as found:
         fit = write(f"fit/{name}", found.fit())
         quarantine = write(f"quarantine/{name}", found.quarantined())
         proof = found.proof()
@@ -55,6 +56,7 @@ def gated(ground: Ground, contract: Contract, landed: Landed, write: Write) -> D
         if before is not None and before.proof is not None and before.proof.fit == proof.fit:
             # Whoever goes on from there has nothing to do anew.
             fit = before.fit
+        base, changes = _changes(ground, landed, fit, write)
         return DatasetState(
             landing=landed.table,
             fit=fit,
@@ -72,7 +74,22 @@ def gated(ground: Ground, contract: Contract, landed: Landed, write: Write) -> D
             readable=found.readable,
             newest=found.newest,
             released=released,
+            base=base,
+            changes=changes,
         )
+
+
+def _changes(
+    ground: Ground, landed: Landed, fit: TableVersion, write: Write
+) -> tuple[TableVersion | None, TableVersion | None]:
+    """The fit rows of before that can be compared with those of now, and the difference."""
+    before = ground.known.get(landed.dataset)
+    if before is None or before.landing != landed.base:
+        return None, None
+    with difference(ground.lake, ground.limits, before.fit, fit) as rows:
+        if rows is None:
+            return None, None
+        return before.fit, write(f"changes/{landed.dataset}", rows)
 
 
 def _referred(ground: Ground, contract: Contract) -> dict[str, TableVersion]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from hub.app import open_hub
 from hub.pipeline.extent import Extent
-from hub.pipeline.states import Before, SubjectState
+from hub.pipeline.states import Before, DatasetState, SubjectState
 from reconcile import releases
 from tests.hub.conftest import Place
 
@@ -158,6 +158,47 @@ def test_new_and_gone_people_are_opened_and_closed(place: Place) -> None:
     assert less["extents"]["fuse resident"] == Extent.CHANGES
     assert less["outcomes"]["resident"] == {"opened": 0, "changed": 0, "closed": 1}
     assert rows(place, less, "golden") == rows(place, manifest(place, 1), "golden")
+
+
+def changes(place: Place, found: dict[str, Any], dataset: str) -> list[tuple[Any, ...]] | None:
+    """What is told of the fit rows that are others than before."""
+    state = DatasetState.model_validate(found["datasets"][dataset])
+    if state.changes is None:
+        return None
+    with open_hub(place.settings) as hub:
+        table = hub.lake.read(state.changes)
+        columns = hub.lake.read(state.fit).column_names
+    assert table.column_names == [*columns, "_was"]
+    keys = [("_was", "ascending"), ("_record", "ascending")]
+    return [tuple(row.values())[1:] for row in table.sort_by(keys).to_pylist()]
+
+
+def test_the_fit_rows_that_changed_are_told(place: Place) -> None:
+    first = begin(place)
+    assert changes(place, first, "phones.users") is None
+    # One came, so that where rows stand is no matter; one is another; one went.
+    write(place, {3: "13999999999"}, PEOPLE + 1)
+    phones = place.workspace / "data/phones.jsonl"
+    *lines, last = phones.read_text("utf-8").splitlines(keepends=True)
+    del lines[7]
+    phones.write_text("".join([last, *lines]), "utf-8")
+    second = run(place, "2026-06-30")
+    base, now = (found["datasets"]["phones.users"] for found in (first, second))
+    assert now["base"] == base["fit"] != now["fit"]
+    told = changes(place, second, "phones.users") or []
+    mobiles = sorted((row[-1], row[4]) for row in told)
+    assert mobiles == [
+        (False, "13800000040"), (False, "13999999999"),
+        (True, "13800000003"), (True, "13800000007"),
+    ]  # fmt: skip
+    moved = phones.read_text("utf-8").splitlines(keepends=True)
+    phones.write_text("".join(reversed(moved)), "utf-8")
+    turned = run(place, "2026-06-30")
+    assert changes(place, turned, "phones.users") == []
+    write(place, {n: f"139{n:08}" for n in range(20)})
+    assert changes(place, run(place, "2026-06-30"), "phones.users") is None
+    write(place, {n: f"139{n:08}" for n in range(1, 20)})
+    assert changes(place, run(place, "2026-06-30", "--whole"), "phones.users") is None
 
 
 def test_too_much_change_a_week_or_another_contract_make_it_whole(place: Place) -> None:

@@ -1,0 +1,54 @@
+"""Which fit rows of a dataset are others than before."""
+
+# ruff: noqa: S608 - SQL is built from names of items: letters, digits and underscores
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pyarrow as pa
+
+from core.engine import EngineLimits, connect, view
+from core.lake import Lake, TableVersion
+
+MOST_CHANGED = 0.1
+"""With a larger share of rows changed, what changed is not told apart."""
+
+_BATCH_ROWS = 100_000
+
+
+@contextmanager
+def difference(
+    lake: Lake, limits: EngineLimits, before: TableVersion, now: TableVersion
+) -> Iterator[pa.RecordBatchReader | None]:
+    """The fit rows ``before`` that are gone or others now (``_was`` true), and those of ``now``
+    that are new or others (false), with the columns of ``now``; None where they are many. Where a
+    row stands (``_row``) does not count.
+
+    Args:
+        before, now: of the same contract.
+    """
+    engine = connect(limits).con
+    try:
+        for name, version in (("before", before), ("now", now)):
+            view(engine, name, lake.dataset(version))
+        columns = [c for c in lake.dataset(now).schema.names if c != "_row"]
+        differs = " OR ".join(f'b."{c}" IS DISTINCT FROM n."{c}"' for c in columns)
+        engine.execute(
+            "CREATE TEMP TABLE changed AS SELECT b._row AS was, n._row AS is_now "
+            f"FROM before b FULL JOIN now n ON b._record = n._record WHERE {differs}"
+        )
+        [(count,)] = engine.execute("SELECT count(*) FROM changed").fetchall()
+        if count > now.rows * MOST_CHANGED:
+            yield None
+            return
+        rows = engine.sql(
+            """
+            SELECT *, true AS _was FROM before WHERE _row IN (SELECT was FROM changed)
+            UNION ALL BY NAME
+            SELECT *, false AS _was FROM now WHERE _row IN (SELECT is_now FROM changed)
+            """
+        )
+        yield rows.to_arrow_reader(_BATCH_ROWS)
+    finally:
+        engine.close()
