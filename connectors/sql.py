@@ -115,7 +115,7 @@ def _groups(found: sqlite3.Cursor) -> Iterator[list[Row]]:
 
 def _row(row: Sequence[bytes | int | float | None]) -> Row:
     try:
-        return [v.decode("utf-8") if isinstance(v, bytes) else _text(v) for v in row]
+        return tuple([v.decode("utf-8") if isinstance(v, bytes) else _text(v) for v in row])
     except UnicodeDecodeError:
         texts = [v.decode("utf-8", "replace") if isinstance(v, bytes) else _text(v) for v in row]
         return Fault("row_encoding", "|".join(text or "" for text in texts))
