@@ -8,38 +8,34 @@ from contextlib import contextmanager
 
 import pyarrow as pa
 
-from core.engine import EngineLimits, connect, view
-from core.lake import Lake, TableVersion
-
-MOST_CHANGED = 0.1
-"""With a larger share of rows changed, what changed is not told apart."""
+from core.engine import Data, EngineLimits, connect, view
 
 _BATCH_ROWS = 100_000
 
 
 @contextmanager
 def difference(
-    lake: Lake, limits: EngineLimits, before: TableVersion, now: TableVersion
+    limits: EngineLimits, before: Data, now: Data, most: float
 ) -> Iterator[pa.RecordBatchReader | None]:
     """The fit rows ``before`` that are gone or others now (``_was`` true), and those of ``now``
-    that are new or others (false), with the columns of ``now``; None where they are many. Where a
-    row stands (``_row``) does not count.
+    that are new or others (false), with the columns of ``now``; None where they are more than
+    ``most``. Where a row stands (``_row``) does not count.
 
     Args:
         before, now: of the same contract.
     """
     engine = connect(limits).con
     try:
-        for name, version in (("before", before), ("now", now)):
-            view(engine, name, lake.dataset(version))
-        columns = [c for c in lake.dataset(now).schema.names if c != "_row"]
+        view(engine, "before", before)
+        view(engine, "now", now)
+        columns = [c for c in now.schema.names if c != "_row"]
         differs = " OR ".join(f'b."{c}" IS DISTINCT FROM n."{c}"' for c in columns)
         engine.execute(
             "CREATE TEMP TABLE changed AS SELECT b._row AS was, n._row AS is_now "
             f"FROM before b FULL JOIN now n ON b._record = n._record WHERE {differs}"
         )
         [(count,)] = engine.execute("SELECT count(*) FROM changed").fetchall()
-        if count > now.rows * MOST_CHANGED:
+        if count > most:
             yield None
             return
         rows = engine.sql(
