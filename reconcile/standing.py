@@ -22,7 +22,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from catalog.contracts import Contract
-from core.engine import EngineLimits, connect, view
+from core.engine import EngineLimits, plain, view
 from reconcile.batches import batches, in_row_order
 from reconcile.bound import Given
 from reconcile.cleaning import Numbers, clean, in_order, references
@@ -76,23 +76,20 @@ def standing(
     """
     if landed.schema != past.landed.schema or not past.counts["landed"]:
         return None
-    engine = connect(limits).con
+    engine = plain(limits)
     try:
-        view(engine, "was", past.landed)
-        view(engine, "now", landed)
-        columns = ", ".join(f'"{name}"' for name in landed.schema.names if name != "_row")
-        pairs = _paired(_hashed(engine, "was", columns), _hashed(engine, "now", columns))
+        pairs = _paired(_hashed(engine, past.landed), _hashed(engine, landed))
         most = (len(pairs.now) + len(pairs.came)) * MOST_CHANGED
         was = np.union1d(pairs.gone, past.quarantined.to_numpy())
         if max(len(was), len(pairs.came)) > most:
             return None
-        beside = [_taken(engine, "was", was), _taken(engine, "now", pairs.came)]
+        beside = [_taken(engine, past.landed, was), _taken(engine, landed, pairs.came)]
         was = np.union1d(was, _partners(contract, past.fit, beside))
         now = np.union1d(pairs.came, pairs.moved(np.intersect1d(was, pairs.was)))
         if max(len(was), len(now)) > most:
             return None
-        judged = _alone(contract, _taken(engine, "was", was), given)
-        again = _taken(engine, "now", now)
+        judged = _alone(contract, _taken(engine, past.landed, was), given)
+        again = _taken(engine, landed, now)
     finally:
         engine.close()
     gone: list[pa.Table] = []
@@ -119,9 +116,11 @@ class _Pairs:
         return found
 
 
-def _hashed(engine: duckdb.DuckDBPyConnection, table: str, columns: str) -> tuple[Numbers, Any]:
+def _hashed(engine: duckdb.DuckDBPyConnection, data: Rowed) -> tuple[Numbers, Any]:
     """Rows in ascending order, and a hash of what each says."""
-    found = engine.sql(f"SELECT _row, hash({columns}) AS said FROM {table}").fetchnumpy()
+    view(engine, "data", data)
+    columns = ", ".join(f'"{name}"' for name in sorted(data.schema.names) if name != "_row")
+    found = engine.sql(f"SELECT _row, hash({columns}) AS said FROM data").fetchnumpy()
     order = np.argsort(found["_row"])
     return found["_row"][order], found["said"][order]
 
@@ -170,9 +169,12 @@ def _ascending(values: Numbers) -> Numbers:
     return np.array(kept[::-1], np.int64)
 
 
-def _taken(engine: duckdb.DuckDBPyConnection, table: str, rows: Numbers) -> pa.Table:
+def _taken(engine: duckdb.DuckDBPyConnection, data: Rowed, rows: Numbers) -> pa.Table:
+    if isinstance(data, pa.Table):
+        return data.filter(pc.is_in(data.column("_row"), value_set=pa.array(rows)))
+    view(engine, "data", data)
     engine.register("wanted", pa.table({"_row": rows}))
-    return engine.sql(f"SELECT * FROM {table} SEMI JOIN wanted USING (_row)").to_arrow_table()
+    return engine.sql("SELECT * FROM data SEMI JOIN wanted USING (_row)").to_arrow_table()
 
 
 def _partners(contract: Contract, fit: Rowed, beside: Sequence[pa.Table]) -> Numbers:
@@ -234,7 +236,8 @@ class _Unjudged:
             yield self._now(table.filter(stays))
 
     def _stays(self, table: pa.Table) -> pa.BooleanArray:
-        return pa.array(~np.isin(table.column("_row").to_numpy(), self.again))
+        rows = table.column("_row").combine_chunks()
+        return pc.invert(pc.is_in(rows, value_set=pa.array(self.again)))
 
     def _now(self, table: pa.Table) -> pa.Table:
         moved = pa.array(self.pairs.moved(table.column("_row").to_numpy()))

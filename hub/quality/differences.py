@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import pyarrow as pa
 
-from core.engine import Data, EngineLimits, connect, view
+from core.engine import Data, EngineLimits, plain, view
 
 _BATCH_ROWS = 100_000
 
@@ -24,7 +24,7 @@ def difference(
     Args:
         before, now: of the same contract.
     """
-    engine = connect(limits).con
+    engine = plain(limits)
     try:
         view(engine, "before", before)
         view(engine, "now", now)

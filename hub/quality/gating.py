@@ -25,6 +25,9 @@ from reconcile.standing import MOST_CHANGED, Past, Standing, standing
 Write = Callable[[str, pa.Table | pa.RecordBatchReader], TableVersion]
 
 
+_HELD_ROWS = 1_000_000
+
+
 @dataclass(frozen=True)
 class Ground:
     """What a gate stands on. ``known``: the state of every dataset as of now, that of the dataset
@@ -88,13 +91,18 @@ class _Gate:
         if not same:
             return None
         held = Past(
-            lake.dataset(before.landing),
+            self._landing(before.landing),
             lake.dataset(before.fit),
             lake.read(before.quarantine, ["_row"]).column("_row"),
             before.counts,
         )
-        now = lake.dataset(self.landed.table)
+        now = self._landing(self.landed.table)
         return standing(self.contract, held, now, self.given, self.ground.limits)
+
+    def _landing(self, version: TableVersion) -> Data:
+        """A landing, in memory if it is not large: it is looked at several times."""
+        lake = self.ground.lake
+        return lake.read(version) if version.rows <= _HELD_ROWS else lake.dataset(version)
 
     def judged(self, stands: Standing | None) -> DatasetState:
         """The state after the gate.
@@ -113,8 +121,7 @@ class _Gate:
             fit = self.write(f"fit/{name}", found.fit())
             quarantine = self.write(f"quarantine/{name}", found.quarantined())
             proof = found.proof()
-            released = 0 if known is None else _released(lake, known, fit)
-            base, changes = self._changes(stands, found.renewed, fit)
+            released, base, changes = self._compared(fit, stands, found.renewed)
             if known is not None and known.proof is not None and known.proof.fit == proof.fit:
                 # Whoever goes on from there has nothing to do anew.
                 fit = known.fit
@@ -141,22 +148,27 @@ class _Gate:
                 judged=None if stands is None else len(stands.again),
             )
 
-    def _changes(
-        self, stands: Standing | None, renewed: pa.Table | None, fit: TableVersion
-    ) -> tuple[TableVersion | None, TableVersion | None]:
-        """The fit rows of before that can be compared with those of now, and the difference."""
-        before, lake = self.before, self.ground.lake
-        if before is None:
-            return None, None
-        then: Data = lake.dataset(before.fit)
+    def _compared(
+        self, fit: TableVersion, stands: Standing | None, renewed: pa.Table | None
+    ) -> tuple[int, TableVersion | None, TableVersion | None]:
+        """How many records were released from quarantine; the fit rows of before, if they can be
+        compared with those of now; and the difference.
+        """
+        lake, known = self.ground.lake, self.ground.known.get(self.landed.dataset)
+        if known is None:
+            return 0, None, None
+        then: Data = lake.dataset(known.fit)
         now: Data = lake.dataset(fit)
         if stands is not None and renewed is not None:
             # The others are the same.
             then, now = pa.concat_tables(stands.gone), renewed
+        released = _released(lake, known.quarantine, then, now)
+        if self.before is None:
+            return released, None, None
         with difference(self.ground.limits, then, now, fit.rows * MOST_CHANGED) as rows:
             if rows is None:
-                return None, None
-            return before.fit, self.write(f"changes/{self.landed.dataset}", rows)
+                return released, None, None
+            return released, known.fit, self.write(f"changes/{self.landed.dataset}", rows)
 
 
 def _referred(ground: Ground, contract: Contract) -> dict[str, TableVersion]:
@@ -179,12 +191,15 @@ def lookup(
     return values
 
 
-def _released(lake: Lake, before: DatasetState, fit: TableVersion) -> int:
+def _released(lake: Lake, quarantine: TableVersion, then: Data, now: Data) -> int:
     """How many records are fit now of those that only stood in quarantine before."""
-    if not before.quarantine.rows:
+    if not quarantine.rows:
         return 0
-    held = lake.read(before.quarantine, ["_record"]).column("_record").unique().drop_null()
-    served = lake.read(before.fit, ["_record"]).column("_record")
-    alone = held.filter(pc.invert(pc.is_in(held, value_set=served)))
-    now = lake.read(fit, ["_record"]).column("_record")
-    return int(pc.sum(pc.is_in(now, value_set=alone)).as_py() or 0)
+    held = lake.read(quarantine, ["_record"]).column("_record").unique().drop_null()
+    alone = held.filter(pc.invert(pc.is_in(held, value_set=_records(then))))
+    return int(pc.sum(pc.is_in(_records(now), value_set=alone)).as_py() or 0)
+
+
+def _records(fit: Data) -> pa.ChunkedArray:
+    table = fit if isinstance(fit, pa.Table) else fit.to_table(columns=["_record"])
+    return table.column("_record")
