@@ -145,6 +145,27 @@ def _decode_lines(lines: bytes, codec: str) -> Text:
     return Text(bytes(content), bad)
 
 
+@dataclass(frozen=True)
+class Parsed:
+    """Records that Arrow parsed, and those that have not the right number of fields: place among
+    all → the record.
+    """
+
+    rows: pa.Table
+    wrong: dict[int, bytes] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.rows) + len(self.wrong)
+
+    def slice(self, start: int, length: int) -> Parsed:
+        """At most ``length`` records from ``start`` on."""
+        stop = start + length
+        wrong = {place - start: one for place, one in self.wrong.items() if start <= place < stop}
+        before = sum(place < start for place in self.wrong)
+        size = min(stop, len(self)) - start - len(wrong)
+        return Parsed(self.rows.slice(start - before, size), wrong)
+
+
 class _Grammar:
     """What a record looks like. A quoted field is closed by a quote that stands before a
     delimiter or a line break; a quote inside an unquoted field is a character like any other.
@@ -166,12 +187,12 @@ class _Cutter:
     def __init__(self, layout: Layout) -> None:
         self._layout = layout
         self._grammar = _Grammar(layout.delimiter, layout.width)
-        self._delimiter = layout.delimiter.encode()
-        self._delimiters = layout.width - 1
         self._blanks = _blanks(layout.delimiter)
 
-    def cut(self, texts: Iterable[Text]) -> Iterator[Records | pa.Table]:
-        """All records, blank lines left out, some per text; as a table where nothing is amiss."""
+    def cut(self, texts: Iterable[Text]) -> Iterator[Records | Parsed]:
+        """All records, blank lines left out, some per text; parsed where no more is amiss than the
+        number of fields of some.
+        """
         rest = Text(b"", [])
         for text in texts:
             moved = [*rest.bad, *(place + len(rest.content) for place in text.bad)]
@@ -180,13 +201,11 @@ class _Cutter:
         if rest.content:
             yield self._cut(rest, final=True)[0]
 
-    def _cut(self, text: Text, *, final: bool) -> tuple[Records | pa.Table, Text]:
+    def _cut(self, text: Text, *, final: bool) -> tuple[Records | Parsed, Text]:
         """The records of a text, and what may only be the beginning of one."""
-        table = None if text.bad else _whole(text.content, self._layout)
-        if table is not None:
-            return table, Text(b"", [])
-        if b'"' not in text.content and not text.bad:
-            return self._lines(text.content), Text(b"", [])
+        parsed = None if text.bad else self._parsed(text.content)
+        if parsed is not None:
+            return parsed, Text(b"", [])
         found = Records()
         content, place, end = text.content, 0, len(text.content)
         while place < end:
@@ -207,12 +226,30 @@ class _Cutter:
             place = stop + 1
         return found, Text(content[place:], [b - place for b in text.bad if b >= place])
 
-    def _lines(self, content: bytes) -> Records:
-        """The records of a text without quotes: every line is one."""
-        blanks, delimiter, right = self._blanks, self._delimiter, self._delimiters
-        lines = [line for line in content.splitlines() if line.strip(blanks)]
-        wrong = (i for i, line in enumerate(lines) if line.count(delimiter) != right)
-        return Records(lines, dict.fromkeys(wrong, "row_fields"))
+    def _parsed(self, text: bytes) -> Parsed | None:
+        """The quick way for text whose quotes are right; None if it is not that simple. Of a single
+        column Arrow does not tell a blank line from a row.
+        """
+        if self._layout.width == 1 or not _quotes_are_right(text, self._layout.delimiter):
+            return None
+        failed: list[arrow_csv.InvalidRow] = []
+        try:
+            rows = _parse(text, self._layout, failed)
+        except pa.ArrowInvalid:
+            return None
+        wrong: dict[int, bytes] = {}
+        blank = 0
+        for one in failed:
+            record = one.text.encode("utf-8")
+            if one.number is None or b"\n" in record or b"\r" in record:
+                # Only the first line of such a record is lost.
+                return None
+            if record.strip(self._blanks):
+                # Lines are counted from 1, and the first is the empty one of ours.
+                wrong[one.number - 2 - blank] = record
+            else:
+                blank += 1
+        return Parsed(rows, wrong)
 
     def _is_open(self, content: bytes, place: int) -> bool:
         if len(content) - place >= MAX_RECORD:
@@ -266,31 +303,20 @@ def _without_bom(blocks: Iterable[bytes]) -> Iterator[bytes]:
     return chain([first.removeprefix(_BOM)], stream)
 
 
-def _batch(records: Records | pa.Table, layout: Layout, first: int) -> Batch:
+def _batch(records: Records | Parsed, layout: Layout, first: int) -> Batch:
+    if isinstance(records, Parsed):
+        rows = records.rows
+        amiss = [(place, "row_fields", record) for place, record in records.wrong.items()]
+    else:
+        contents, faults = records.contents, records.faults
+        good = [record for place, record in enumerate(contents) if place not in faults]
+        rows = _parse(b"\n".join(good), layout)
+        amiss = [(place, why, contents[place]) for place, why in faults.items()]
     numbers = np.arange(first, first + len(records))
-    if isinstance(records, pa.Table):
-        return Batch(numbered(records, numbers))
-    contents, faults = records.contents, records.faults
-    bad = tuple(
-        Unreadable(first + place, why, contents[place].decode("utf-8"))
-        for place, why in faults.items()
-    )
-    if faults:
-        numbers = np.delete(numbers, list(faults))
-        contents = [record for place, record in enumerate(contents) if place not in faults]
-    return Batch(numbered(_parse(b"\n".join(contents), layout), numbers), bad)
-
-
-def _whole(text: bytes, layout: Layout) -> pa.Table | None:
-    """The quick way for text with nothing amiss; None if anything is. Of a single column Arrow
-    does not tell a blank line from a row.
-    """
-    if layout.width == 1 or not _quotes_are_right(text, layout.delimiter):
-        return None
-    try:
-        return _parse(text, layout)
-    except pa.ArrowInvalid:
-        return None
+    if amiss:
+        numbers = np.delete(numbers, [place for place, _, _ in amiss])
+    bad = tuple(Unreadable(first + place, why, raw.decode("utf-8")) for place, why, raw in amiss)
+    return Batch(numbered(rows, numbers), bad)
 
 
 def _quotes_are_right(text: bytes, delimiter: str) -> bool:
@@ -309,7 +335,21 @@ def _quotes_are_right(text: bytes, delimiter: str) -> bool:
     return len(opening) == len(closing) and bool(edge[before].all() and edge[after].all())
 
 
-def _parse(records: bytes, layout: Layout) -> pa.Table:
+def _parse(
+    records: bytes, layout: Layout, failed: list[arrow_csv.InvalidRow] | None = None
+) -> pa.Table:
+    """The fields of records. Those of another width join ``failed``, if it is given.
+
+    Raises:
+        pa.ArrowInvalid: it is not, and there are some.
+    """
+
+    def skip(row: arrow_csv.InvalidRow) -> str:
+        if failed is None:
+            return "error"
+        failed.append(row)
+        return "skip"
+
     # The empty line in front keeps Arrow from taking a first character U+FEFF for a mark.
     content = b"\n" + records
     names = [str(position) for position in range(layout.width)]
@@ -317,9 +357,15 @@ def _parse(records: bytes, layout: Layout) -> pa.Table:
     table = arrow_csv.read_csv(
         pa.BufferReader(content),
         read_options=arrow_csv.ReadOptions(
-            column_names=names, skip_rows=1, block_size=len(content) + 1
+            # Only a single thread counts lines.
+            column_names=names,
+            skip_rows=1,
+            block_size=len(content) + 1,
+            use_threads=failed is None,
         ),
-        parse_options=arrow_csv.ParseOptions(delimiter=layout.delimiter, newlines_in_values=True),
+        parse_options=arrow_csv.ParseOptions(
+            delimiter=layout.delimiter, newlines_in_values=True, invalid_row_handler=skip
+        ),
         convert_options=arrow_csv.ConvertOptions(
             column_types=dict.fromkeys(names, pa.string()),
             include_columns=kept,

@@ -19,7 +19,7 @@ from connectors.settings import (
     SourceSettings,
     SqlSource,
 )
-from connectors.sql import SqlConnector
+from connectors.sql import SqlConnector, database
 from core.canonical import encode
 
 _READING = "1"
@@ -48,17 +48,26 @@ def connect(settings: SourceSettings, folder: Path) -> Connector:
 
 
 def stamp(settings: SourceSettings, folder: Path) -> str | None:
-    """The digest (SHA-256) of a file's bytes and of how it is read: while it is the same, so are
-    the rows. None for what is no file, or cannot be read now.
+    """The digest (SHA-256) of the bytes of a file, or of those that an SQLite database is made of,
+    and of how they are read: while it is the same, so are the rows. None for what is no file,
+    cannot be read now, or gives other rows at another time.
     """
-    if not isinstance(settings, CsvSource | ExcelSource | JsonlSource | ParquetSource):
-        return None
-    told = encode([_READING, settings.model_dump(mode="json")])
+    told = hashlib.sha256(encode([_READING, settings.model_dump(mode="json")]))
     try:
-        with inside(folder, settings.path, settings.dataset).open("rb") as file:
-            return hashlib.file_digest(file, lambda: hashlib.sha256(told)).hexdigest()
+        match settings:
+            case CsvSource() | ExcelSource() | JsonlSource() | ParquetSource():
+                files = [inside(folder, settings.path, settings.dataset)]
+            case SqlSource():
+                files = database(settings, folder)
+            case _:
+                files = []
+        for file in files:
+            with file.open("rb") as content:
+                # Their names and order are given, their lengths are not.
+                told.update(hashlib.file_digest(content, "sha256").digest())
     except (SourceError, OSError):
         return None
+    return told.hexdigest() if files else None
 
 
 def missing_secrets(settings: SourceSettings, folder: Path) -> list[str]:

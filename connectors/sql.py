@@ -45,19 +45,52 @@ class SqlConnector:
             yield from postgres.pull(settings, address, columns, since)
 
 
+def database(settings: SqlSource, folder: Path) -> list[Path]:
+    """The files that an SQLite database is made of now, the first of them its own; none where it is
+    not SQLite, cannot be opened, or what is asked of it calls functions, such as the time.
+
+    Raises:
+        SourceError: there is no such file.
+    """
+    url = settings.url
+    address = reveal(url, folder, settings.dataset) if isinstance(url, Secret) else url
+    if not address.startswith(_SQLITE):
+        return []
+    path = inside(folder, address.removeprefix(_SQLITE), settings.dataset)
+    called = False
+
+    def authorize(action: int, *_: str | None) -> int:
+        nonlocal called
+        called = called or action == sqlite3.SQLITE_FUNCTION
+        return sqlite3.SQLITE_OK
+
+    try:
+        with closing(_open(path)) as connection:
+            connection.set_authorizer(authorize)
+            connection.execute(f"EXPLAIN SELECT * FROM {_origin(settings)}")  # noqa: S608 (as below)
+    except sqlite3.Error:
+        return []
+    beside = [path.with_name(path.name + end) for end in ("-wal", "-journal")]
+    held = [file for file in beside if file.exists() and file.stat().st_size]
+    return [] if called else [path, *held]
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    address = f"file:{quote(str(path))}?mode=ro"
+    return sqlite3.connect(address, _PATIENCE, uri=True, check_same_thread=False)
+
+
+def _origin(settings: SqlSource) -> str:
+    return _quoted(settings.table) if settings.table else f"(\n{settings.query}\n)"
+
+
 def _sqlite(
     settings: SqlSource, path: Path, columns: Sequence[str], since: str | None
 ) -> Iterator[Batch]:
-    address = f"file:{quote(str(path))}?mode=ro"
-    with (
-        _readable(settings),
-        closing(
-            sqlite3.connect(address, _PATIENCE, uri=True, check_same_thread=False)
-        ) as connection,
-    ):
+    with _readable(settings), closing(_open(path)) as connection:
         # Texts that are no UTF-8 are a matter of their row, not of the whole table.
         connection.text_factory = bytes
-        origin = _quoted(settings.table) if settings.table else f"(\n{settings.query}\n)"
+        origin = _origin(settings)
         described = connection.execute(f"SELECT * FROM {origin} LIMIT 0")  # noqa: S608 (quoted, or the settings' own query)
         present = [column[0] for column in described.description]
         cursor = [settings.cursor] if settings.cursor else []
@@ -82,7 +115,7 @@ def _groups(found: sqlite3.Cursor) -> Iterator[list[Row]]:
 
 def _row(row: Sequence[bytes | int | float | None]) -> Row:
     try:
-        return [v.decode("utf-8") if isinstance(v, bytes) else _text(v) for v in row]
+        return tuple([v.decode("utf-8") if isinstance(v, bytes) else _text(v) for v in row])
     except UnicodeDecodeError:
         texts = [v.decode("utf-8", "replace") if isinstance(v, bytes) else _text(v) for v in row]
         return Fault("row_encoding", "|".join(text or "" for text in texts))

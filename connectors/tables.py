@@ -83,8 +83,8 @@ def _batch(rows: Sequence[Row], columns: Sequence[str], first: int) -> Batch:
         else:
             good.append(row)
             numbers.append(number)
-    arrays = [pa.array([row[i] for row in good], pa.string()) for i in range(len(columns))]
-    table = pa.table(arrays, names=list(columns))
+    values = zip(*good, strict=True) if good else [()] * len(columns)
+    table = pa.table([pa.array(of, pa.string()) for of in values], names=list(columns))
     return Batch(numbered(table, np.array(numbers, np.int64)), tuple(bad))
 
 
@@ -104,9 +104,13 @@ def json_rows(
             find(columns, [key for key in present if key in columns], source)
             checked = True
         yield [
-            entry if isinstance(entry, Fault) else [json_text(entry.get(c)) for c in columns]
+            entry if isinstance(entry, Fault) else _texts(map(entry.get, columns))
             for entry in group
         ]
+
+
+def _texts(values: Iterable[Any]) -> tuple[str | None, ...]:
+    return tuple([v if v is None or type(v) is str else json_text(v) for v in values])
 
 
 def parse_json(text: str) -> Any:

@@ -100,7 +100,16 @@ def connect(limits: EngineLimits) -> Backend:
     """A fresh DuckDB in memory, whatever engine the limits name. Extensions are never fetched;
     what does not fit in memory spills to ``limits.spill``.
     """
-    settings = {
+    return ibis.duckdb.connect(**_settings(limits))
+
+
+def plain(limits: EngineLimits) -> duckdb.DuckDBPyConnection:
+    """As :func:`connect`, for SQL alone: it is there at once."""
+    return duckdb.connect(config=_settings(limits))
+
+
+def _settings(limits: EngineLimits) -> dict[str, Any]:
+    settings: dict[str, Any] = {
         "threads": limits.threads,
         "memory_limit": limits.memory,
         "autoinstall_known_extensions": False,
@@ -108,7 +117,7 @@ def connect(limits: EngineLimits) -> Backend:
     }
     if limits.spill is not None:
         settings["temp_directory"] = str(limits.spill)
-    return ibis.duckdb.connect(**settings)
+    return settings
 
 
 def open_engine(limits: EngineLimits) -> BaseBackend:

@@ -27,7 +27,7 @@ def batches(landed: pa.Table | ds.Dataset, rows: int = BATCH_ROWS) -> Iterator[p
     schema = landed.schema
     held: list[pa.RecordBatch] = []
     count = given = 0
-    for batch in _read(landed):
+    for batch in in_row_order(landed):
         held.append(batch)
         count += len(batch)
         if count >= rows:
@@ -37,7 +37,11 @@ def batches(landed: pa.Table | ds.Dataset, rows: int = BATCH_ROWS) -> Iterator[p
         yield pa.Table.from_batches(held, schema)
 
 
-def _read(landed: ds.Dataset) -> Iterator[pa.RecordBatch]:
+def in_row_order(landed: pa.Table | ds.Dataset) -> Iterator[pa.RecordBatch]:
+    """The same rows by ascending ``_row``, in small parts."""
+    if isinstance(landed, pa.Table):
+        yield from in_order(landed).to_batches(_READ_ROWS)
+        return
     if _is_ordered(landed):
         yield from landed.to_batches(batch_size=_READ_ROWS, batch_readahead=2, fragment_readahead=1)
         return

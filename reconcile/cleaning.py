@@ -120,8 +120,22 @@ class Identities:
         content = _whole(contents)
         copy = _numbered(content)
         if not self.keyed:
-            record = pc.binary_join_element_wise(content, pa.array(copy).cast(pa.string()), "-")
+            record = _numbered_content(content, pa.array(copy).cast(pa.string()))
         return Identity(record, _whole(self._as_of), content, copy)
+
+
+def references(rows: Rows, *, keyed: bool) -> pa.StringArray:
+    """By what rows are referred to where they are fit: without a key, the first of their content
+    alone may be.
+    """
+    if keyed:
+        return rows.record
+    content = _digested([column.original for column in rows.items.values()])
+    return _numbered_content(content, pa.repeat("1", len(rows)))
+
+
+def _numbered_content(content: pa.StringArray, copy: pa.StringArray) -> pa.StringArray:
+    return pc.binary_join_element_wise(content, copy, "-")
 
 
 def _whole(parts: Sequence[pa.StringArray]) -> pa.StringArray:
@@ -208,9 +222,13 @@ def _digests(place: int, asked: Flags, originals: Originals) -> pa.StringArray:
     nothing = _nothing(len(asked))
     if not asked.any():
         return nothing
-    texts = _unambiguous(originals(place, pa.array(np.flatnonzero(asked))))
-    digests = [blake2b(text, digest_size=16).hexdigest() for text in texts.to_pylist()]
-    return pc.replace_with_mask(nothing, pa.array(asked), pa.array(digests, pa.string()))
+    digests = _digested(originals(place, pa.array(np.flatnonzero(asked))))
+    return pc.replace_with_mask(nothing, pa.array(asked), digests)
+
+
+def _digested(columns: Sequence[pa.StringArray]) -> pa.StringArray:
+    texts = _unambiguous(columns).to_pylist()
+    return pa.array([blake2b(text, digest_size=16).hexdigest() for text in texts], pa.string())
 
 
 def _unambiguous(columns: Sequence[pa.StringArray]) -> pa.BinaryArray:

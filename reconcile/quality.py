@@ -25,9 +25,11 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import date
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pyarrow as pa
 
 from catalog.contracts import Contract
@@ -35,9 +37,10 @@ from core.errors import HubError
 from core.types import Model
 from reconcile.batches import BATCH_ROWS, batches
 from reconcile.bound import Given, Unusable
-from reconcile.cleaning import Column, Rows
+from reconcile.cleaning import Column, Rows, in_order
+from reconcile.counts import Counts, key, said
 from reconcile.fingerprints import Fingerprint
-from reconcile.judging import Frames, Judging
+from reconcile.judging import Frames, Judging, Rest
 from reconcile.rules import Severity, broken, check_of, checks, examples, own_rules
 from reconcile.scores import Scores, Tally, scores
 from reconcile.spill import Spill
@@ -92,7 +95,8 @@ class Gated:
     ``suite``: the expectations. ``scores``: item or ``*`` → dimension → score
     (:mod:`reconcile.scores`). ``warnings``, ``reasons``: ``<item>.<rule>`` → rows that were
     counted only, and that were quarantined. ``rules``: each rule with what became of it, in the
-    order of the suite. ``proof``: how to come to the same.
+    order of the suite. ``proof``: how to come to the same. ``counts``: what all of these numbers
+    are made of.
     """
 
     fit: pa.Table
@@ -103,6 +107,7 @@ class Gated:
     reasons: dict[str, int]
     rules: list[RuleOutcome]
     proof: Proof
+    counts: Counts
 
 
 def gate(contract: Contract, landed: pa.Table, given: Given | None = None) -> Gated:
@@ -128,6 +133,7 @@ def gate(contract: Contract, landed: pa.Table, given: Given | None = None) -> Ga
             reasons=found.reasons,
             rules=found.rules,
             proof=found.proof(),
+            counts=found.counts,
         )
 
 
@@ -138,59 +144,79 @@ def split(
     given: Given | None = None,
     spill: Path | None = None,
     batch_rows: int = BATCH_ROWS,
+    rest: Rest | None = None,
 ) -> Iterator[Split]:
     """As :func:`gate`, with memory bounded by the batch: the rows are given as streams.
 
     Args:
         spill: folder for what is set aside; the system's, if none is named.
+        rest: the other rows of the table, where they stand as they were judged before.
 
     Raises:
         As :func:`gate`.
+        Unsettled: the rest does not stand.
     """
     given = given or Given()
     suite = Suite(contract, checks(contract))
-    judging = Judging(suite, given)
+    judging = Judging(suite, given, rest)
     with ExitStack() as stack:
         aside = stack.enter_context(Spill(spill))
         unread = stack.enter_context(Spill(spill))
         for batch in batches(landed, batch_rows):
             judging.take(batch, aside, unread)
         verdict = judging.conclude(aside)
-        yield Split(judging, verdict, aside, unread)
+        yield Split(judging, verdict, aside, unread, rest)
 
 
 class Split:
     """A table after the gate, to be read as two streams: first :meth:`fit`, then
     :meth:`quarantined`, each once.
+
+    ``renewed``: where there is a rest, the fit rows that are not of it; after :meth:`fit`.
     """
 
-    def __init__(self, judging: Judging, verdict: Verdict, aside: Spill, unread: Spill) -> None:
+    def __init__(
+        self,
+        judging: Judging,
+        verdict: Verdict,
+        aside: Spill,
+        unread: Spill,
+        rest: Rest | None,
+    ) -> None:
         self._judging = judging
         self._verdict = verdict
         self._aside = aside
         self._unread = unread
+        self._rest = rest
+        self.renewed: pa.Table | None = None
         self._digests: dict[str, Fingerprint] = {}
-        self._rows = 0
         self.landed = judging.landed
         self.suite = judging.suite.document()
-        self.scores = scores(self._tally())
-        self.warnings = dict(sorted(verdict.warnings.items()))
-        self.reasons = dict(sorted(verdict.reasons.items()))
-        self.rules = list(self._outcomes())
+        self.counts = judging.counts(verdict)
         self.newest = judging.newest()
+        self.scores = scores(
+            Tally(judging.suite.contract, self.counts, self.newest, judging.given.as_of)
+        )
+        self.warnings, self.reasons = said(
+            judging.suite.checks, self.counts, verdict.unmet, verdict.skipped
+        )
+        self.rules = list(self._outcomes())
 
     @property
     def readable(self) -> int:
         """The rows that could be read, over which scores are counted."""
-        return self._verdict.size
+        return self.counts["readable"]
 
     def fit(self) -> pa.RecordBatchReader:
         """The rows that are fit, by ascending ``_row``."""
-        return self._stream("fit", lambda part, _: fit(self._verdict, part))
+        if self._rest is None:
+            return self._stream("fit", self._parts(self._fit))
+        self.renewed = pa.concat_tables(self._parts(self._fit))
+        return self._stream("fit", _merged(self.renewed, self._rest.rows()))
 
     def quarantined(self) -> pa.RecordBatchReader:
         """The rows that are not, by ascending ``_row``."""
-        return self._stream("quarantine", self._quarantined)
+        return self._stream("quarantine", self._parts(self._quarantined))
 
     def proof(self) -> Proof:
         """How to come to the same; only after both streams were read.
@@ -216,47 +242,62 @@ class Split:
             quarantine=self._digests["quarantine"].hexdigest(),
         )
 
+    def _parts(self, make: Callable[[Part, int], pa.Table]) -> Iterator[pa.Table]:
+        for place in range(len(self._aside)):
+            yield make(self._judging.part(self._aside, place), place)
+
+    def _fit(self, part: Part, _: int) -> pa.Table:
+        return fit(self._verdict, part)
+
     def _quarantined(self, part: Part, place: int) -> pa.Table:
         return quarantined(self._verdict, part, self._unread.read(place))
 
-    def _stream(self, name: str, make: Callable[[Part, int], pa.Table]) -> pa.RecordBatchReader:
+    def _stream(self, name: str, tables: Iterator[pa.Table]) -> pa.RecordBatchReader:
         printed = self._digests[name] = Fingerprint()
-        first = make(self._judging.part(self._aside, 0), 0)
+        first = next(tables)
 
-        def tables() -> Iterator[pa.RecordBatch]:
-            for place in range(len(self._aside)):
-                table = make(self._judging.part(self._aside, place), place) if place else first
+        def printing() -> Iterator[pa.RecordBatch]:
+            for table in chain([first], tables):
                 printed.add(table)
                 yield from table.to_batches()
 
-        return pa.RecordBatchReader.from_batches(first.schema, tables())
+        return pa.RecordBatchReader.from_batches(first.schema, printing())
 
     def _outcomes(self) -> Iterator[RuleOutcome]:
         verdict = self._verdict
         for place, check in enumerate(self._judging.suite.checks):
-            rows = verdict.failed.get(place)
-            count = int(place in verdict.unmet) if rows is None else len(rows)
             yield RuleOutcome(
                 item=check.item,
                 rule=check.rule,
                 severity=check.severity,
-                rows=count,
+                rows=self.counts.get(key("failed", place), int(place in verdict.unmet)),
                 why=verdict.skipped.get(place),
             )
 
-    def _tally(self) -> Tally:
-        judging, suite = self._judging, self._judging.suite
-        failed = [
-            (suite.checks[place], rows) for place, rows in sorted(self._verdict.failed.items())
-        ]
-        return Tally(
-            contract=suite.contract,
-            rows=self._verdict.size,
-            given=judging.given_values,
-            failed=failed,
-            newest=judging.newest(),
-            as_of=judging.given.as_of,
-        )
+
+def _merged(here: pa.Table, rest: Iterator[pa.Table]) -> Iterator[pa.Table]:
+    """Both by ascending ``_row``."""
+    rows, done = here.column("_row").to_numpy(), 0
+    for table in rest:
+        if not len(table):
+            continue
+        until = int(np.searchsorted(rows, table.column("_row")[-1].as_py()))
+        yield in_order(pa.concat_tables([table, here.slice(done, until - done)]))
+        done = until
+    yield here.slice(done)
+
+
+def same_rules(contract: Contract, proof: Proof, past: Given, given: Given) -> bool:
+    """Whether rules say the same of a single row as they did when ``proof`` was given.
+
+    Args:
+        past: what was given then.
+    """
+    suite = Suite(contract, checks(contract))
+    alone = [check.arguments for check in suite.checks if check.stage in ("row", "reference")]
+    return (proof.library, proof.suite) == (library(), digest_of(suite.document())) and all(
+        past.bind(arguments) == given.bind(arguments) for arguments in alone
+    )
 
 
 def check_rules(contract: Contract) -> list[str]:

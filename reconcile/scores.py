@@ -18,27 +18,23 @@ A dimension that does not apply has no score. The table as a whole stands under 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import duckdb
-import numpy as np
 import orjson
 from sqlalchemy import Connection, delete, insert
 
 from catalog.contracts import Contract
 from catalog.subjects import Subject
 from reconcile.bound import RECENT_TABLE
+from reconcile.counts import TABLE, Counts, key
 from reconcile.quality_models import QualityScore
-from reconcile.rules import KEY_DUPLICATE, Check
 
 if TYPE_CHECKING:
     from core.lake import Stored  # brings pandas
-
-TABLE = "*"
-"""Stands for the table as a whole; no item has such a name."""
 
 DIMENSIONS = ("completeness", "validity", "uniqueness", "consistency", "timeliness")
 
@@ -52,15 +48,12 @@ _CYCLE_DAYS = {
 
 @dataclass(frozen=True)
 class Tally:
-    """What scores are counted from. ``given``: item → rows with a value. ``failed``: check and
-    the positions of the rows that fail it, of every check that ran over rows. ``newest``: the
-    latest as-of day, ``as_of`` the day it is judged on.
+    """What scores are made of. ``newest``: the latest as-of day, ``as_of`` the day it is judged
+    on.
     """
 
     contract: Contract
-    rows: int
-    given: Mapping[str, int]
-    failed: Sequence[tuple[Check, np.ndarray[Any, Any]]]
+    counts: Counts
     newest: date | None
     as_of: date | None
 
@@ -73,8 +66,8 @@ def scores(tally: Tally) -> Scores:
 
 
 def _item(tally: Tally, item: str) -> dict[str, float]:
-    given = tally.given[item]
-    of = {"completeness": _share(given, tally.rows)}
+    given, rows = _given(tally, item), tally.counts["readable"]
+    of = {"completeness": _share(given, rows)}
     invalid = _failing(tally, "validity", item)
     of["validity"] = _share(given - (invalid or 0), given)
     doubled = _failing(tally, "uniqueness", item)
@@ -83,22 +76,23 @@ def _item(tally: Tally, item: str) -> dict[str, float]:
     for dimension in ("consistency", "timeliness"):
         bad = _failing(tally, dimension, item)
         if bad is not None:
-            of[dimension] = _share(tally.rows - bad, tally.rows)
+            of[dimension] = _share(rows - bad, rows)
     return of
 
 
 def _table(tally: Tally) -> dict[str, float]:
     names = [item.name for item in tally.contract.items]
-    given = sum(tally.given.values())
-    valid = sum(tally.given[name] - (_failing(tally, "validity", name) or 0) for name in names)
+    rows = tally.counts["readable"]
+    given = sum(_given(tally, name) for name in names)
+    valid = sum(_given(tally, name) - (_failing(tally, "validity", name) or 0) for name in names)
     of = {
-        "completeness": _share(given, tally.rows * len(names)),
+        "completeness": _share(given, rows * len(names)),
         "validity": _share(valid, given),
     }
     for dimension in ("uniqueness", "consistency", "timeliness"):
-        bad = _failing(tally, dimension, None)
+        bad = _failing(tally, dimension, TABLE)
         if bad is not None:
-            of[dimension] = _share(tally.rows - bad, tally.rows)
+            of[dimension] = _share(rows - bad, rows)
     aged = timeliness(tally.contract, tally.newest, tally.as_of)
     if aged is not None:
         of.setdefault("timeliness", aged)
@@ -170,21 +164,13 @@ def with_agreement(found: Scores, dataset: str, subjects: Iterable[tuple[Subject
             found[about]["consistency"] = min(by_rules, right / claims)
 
 
-def _failing(tally: Tally, dimension: str, item: str | None) -> int | None:
-    """How many rows fail a check of this dimension (and item); None where there is none."""
-    failing = [
-        rows
-        for check, rows in tally.failed
-        if check.dimension == dimension and (item is None or _is_about(check, item))
-    ]
-    if not failing:
-        return None
-    return len(failing[0]) if len(failing) == 1 else len(np.unique(np.concatenate(failing)))
+def _given(tally: Tally, item: str) -> int:
+    return tally.counts[key("given", item)]
 
 
-def _is_about(check: Check, item: str) -> bool:
-    # One part of a compound key may well repeat.
-    return item in check.items and (check.rule != KEY_DUPLICATE or len(check.items) == 1)
+def _failing(tally: Tally, dimension: str, about: str) -> int | None:
+    """How many rows fail a check of this dimension; None where there is none."""
+    return tally.counts.get(key("scored", dimension, about))
 
 
 def _share(part: int, whole: int) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -31,19 +31,15 @@ class Verdict:
     """What the suite has found so far.
 
     ``failed``: place of a check in the suite → positions of the rows that fail it, in ascending
-    order. ``broken``: those of them that reject rows. ``flaws``: item and flaw → rows.
-    ``skipped``: checks that could not be asked, and why (message code). ``unmet``: those that
-    do not hold.
+    order. ``broken``: those of them that reject rows. ``skipped``: checks that could not be asked,
+    and why (message code). ``unmet``: those that do not hold.
     """
 
     contract: Contract
     size: int
-    flaws: dict[tuple[str, str], int] = field(default_factory=dict)
     rejected: Flags = field(init=False)
     failed: dict[int, Numbers] = field(default_factory=dict)
     broken: dict[int, Check] = field(default_factory=dict)
-    warnings: dict[str, int] = field(default_factory=dict)
-    reasons: dict[str, int] = field(default_factory=dict)
     skipped: dict[int, str] = field(default_factory=dict)
     unmet: set[int] = field(default_factory=set)
 
@@ -58,39 +54,12 @@ class Verdict:
         """
         self.unmet.add(place)
         if check.severity == "warn":
-            _add(self.warnings, self._counted(check, failing))
-        elif failing is None or check.severity == "stop":
+            return
+        if failing is None or check.severity == "stop":
             count = looked_at if failing is None else len(failing)
             raise QualityStop(dataset=self.contract.dataset, rule=check.name, count=count)
-        else:
-            self.broken[place] = check
-            _add(self.reasons, self._counted(check, failing))
-            self.rejected[failing] = True
-
-    def skip(self, place: int, check: Check, why: str) -> None:
-        """Takes note of a check that cannot be asked; ``why``: message code. One about an item
-        is warned of: its values went unlooked at.
-        """
-        self.skipped[place] = why
-        if check.item is not None:
-            _add(self.warnings, [(f"{check.item}.{why}", self.size)])
-
-    def unread(self, codes: pa.StringArray) -> None:
-        """Takes note of rows that could not be read."""
-        _add(self.reasons, ((c["values"], c["counts"]) for c in codes.value_counts().to_pylist()))
-
-    def _counted(self, check: Check, failing: Numbers | None) -> Iterator[tuple[str, int]]:
-        if check.rule == FLAW:
-            for (item, flaw), count in self.flaws.items():
-                if item == check.item:
-                    yield f"{item}.{flaw}", count
-        else:
-            yield check.name, 1 if failing is None else len(failing)
-
-
-def _add(counts: dict[str, int], more: Any) -> None:
-    for name, count in more:
-        counts[name] = counts.get(name, 0) + count
+        self.broken[place] = check
+        self.rejected[failing] = True
 
 
 @dataclass(frozen=True)

@@ -114,9 +114,11 @@ class Execution:
         if same and held is not None:
             told = {"mark": landed.mark or held.mark, "stamp": landed.stamp}
             work = partial(held.model_copy, update=told)
-        self._report.datasets[dataset] = DatasetState.model_validate(self._step(gate, work))
+        state = DatasetState.model_validate(self._step(gate, work))
+        self._report.datasets[dataset] = state
         self._report.extents[pull] = landed.extent
-        self._report.extents[gate] = Extent.UNCHANGED if same else Extent.WHOLE
+        done = Extent.WHOLE if state.judged is None else Extent.CHANGES
+        self._report.extents[gate] = Extent.UNCHANGED if same else done
 
     def _task(self, name: str, inputs: Mapping[str, DatasetState], before: Before) -> Task:
         subject = self._workspace.subjects[name]

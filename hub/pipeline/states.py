@@ -22,12 +22,14 @@ class DatasetState(Model):
     ``mark``, ``stamp``: as of :class:`Landed`.
     ``scores``: item or ``*`` → dimension → score, over the ``readable`` rows. ``warnings``,
     ``reasons``: ``<item>.<rule>`` → rows that were counted only, and that were quarantined.
-    ``rules``: what became of each rule. ``proof`` and ``references`` (the versions in which values
+    ``rules``: what became of each rule. ``counts``: what these numbers are made of
+    (:data:`reconcile.counts.Counts`). ``proof`` and ``references`` (the versions in which values
     had to exist): how to come to the same verdict. ``newest``: the latest as-of day. ``released``:
     records that are fit now and stood in quarantine before. ``base``: the fit rows that
     ``changes`` tells the difference to: the columns of ``fit`` and ``_was``, true for rows as they
     were in ``base`` and are no more, false for those that are new or others in ``fit``; what only
     moved (``_row``) is neither. Both None where that is not known or too much changed.
+    ``judged``: how many landed rows were judged again, the others standing; None for all.
     """
 
     landing: TableVersion
@@ -41,6 +43,7 @@ class DatasetState(Model):
     warnings: dict[str, int]
     reasons: dict[str, int] = Field(default_factory=dict)
     rules: list[RuleOutcome] = Field(default_factory=list)
+    counts: dict[str, int] = Field(default_factory=dict)
     proof: Proof | None = None
     references: dict[str, TableVersion] = Field(default_factory=dict)
     readable: int = 0
@@ -48,6 +51,7 @@ class DatasetState(Model):
     released: int = 0
     base: TableVersion | None = None
     changes: TableVersion | None = None
+    judged: int | None = None
 
     @property
     def rows_in(self) -> int:

@@ -22,7 +22,8 @@ from hub.pipeline.states import DatasetState
 from hub.quality.manifests import Held, held
 from hub.quality.scoring import Score, latest, of_dataset, of_department
 from hub.quality.wording import Wording
-from reconcile.scores import DIMENSIONS, TABLE
+from reconcile.counts import TABLE
+from reconcile.scores import DIMENSIONS
 
 _WIDTH, _HEIGHT = 120, 24
 _MOST_POINTS = 60

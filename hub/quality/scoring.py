@@ -11,8 +11,9 @@ from sqlalchemy import Connection, select
 
 from hub.pipeline.states import DatasetState
 from hub.workspace import Workspace
+from reconcile.counts import TABLE
 from reconcile.quality_models import QualityScore
-from reconcile.scores import DIMENSIONS, TABLE, Agreed, Counted, timeliness, with_agreement
+from reconcile.scores import DIMENSIONS, Agreed, Counted, timeliness, with_agreement
 
 
 def scored(

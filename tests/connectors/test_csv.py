@@ -262,3 +262,19 @@ def test_lines_without_an_open_quote_are_a_row_each(lines: list[list[str]]) -> N
     balanced = [text for text in texts if text.strip() and '"' not in text]
     content = "".join(f"{text}\n" for text in balanced).encode()
     assert assert_numbered(list(delimited.read([content], layout(2, "utf-8")))) == len(balanced)
+
+
+RAGGED = st.lists(st.sampled_from(["x", '"y,"', '"z\n"', '"张"""', ",", "\n", " ", "\r\n"]))
+
+
+@settings(max_examples=300, deadline=None, derandomize=True)
+@given(st.lists(RAGGED, max_size=6))
+def test_quick_parsing_finds_the_records_of_the_grammar(lines: list[list[str]]) -> None:
+    content = "".join("".join(line) + "\n" for line in lines).encode()
+    found = []
+    # A line that does not decode makes all of them go through the grammar.
+    for end in (b"", b"\xff\n"):
+        batches = list(delimited.read([content + end], layout(2, "utf-8")))
+        bad = [one for batch in batches for one in batch.unreadable if one.raw != "\ufffd"]
+        found.append((tuples(batches), bad))
+    assert found[0] == found[1]

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from connectors import tables
+from connectors import files, tables
 from connectors.base import (
     BATCH_ROWS,
     SourceOutside,
@@ -93,6 +93,45 @@ def test_json_texts_mean_what_was_written(objects: list[dict[str, Any]]) -> None
     for one, row in zip(complete, tuples(found), strict=True):
         for value, text in zip((one["a"], one["b"]), row, strict=True):
             assert value == (text if isinstance(value, str | None) else json.loads(text))
+
+
+NUMBERS = st.sampled_from(
+    ["0", "-0", "-0.0", "1.50", "3710.0", "1e5", "1E-7", "2.5e+3", "01", "1.", ".5", "1e", "NaN",
+     "18446744073709551615", "18446744073709551616", "-9223372036854775809", "1e400"]
+)  # fmt: skip
+TEXTS = st.sampled_from(
+    ['"x"', '""', '": 3.5, x"', '"a\\": 3.5,"', '"\\\\"', '"\\ud800"', '"\\u00e9"', '"b\x01"', '"张": 1.5',
+     "null", "true", "[1.5, 2]", '{"b": 2.50}', "{}", '"1.50"']
+)  # fmt: skip
+BLANK = st.sampled_from(["", " ", "\t", "\f"])
+MEMBERS = st.tuples(
+    st.sampled_from(['"a"', '"b"', '"c\\\\"', "a"]), BLANK, NUMBERS | TEXTS, BLANK
+).map(lambda parts: "{}:{}{}{}".format(*parts))
+LINES = st.one_of(
+    st.lists(MEMBERS, max_size=4).map(lambda members: "{" + ",".join(members) + "}"),
+    st.lists(MEMBERS, max_size=2).map(lambda members: "{" + ",".join(members)),
+    NUMBERS | TEXTS | BLANK,
+)
+
+
+@settings(max_examples=400, deadline=None, derandomize=True)
+@given(lines=st.lists(LINES, min_size=1, max_size=3), torn=st.booleans())
+def test_quickly_parsed_lines_are_what_careful_parsing_makes_of_them(
+    lines: list[str], torn: bool
+) -> None:
+    content = "\n".join(lines).encode("utf-8")[: -2 if torn else None]
+    whole = [line for line in content.splitlines() if line.strip()]
+    columns = ["a", "b", "c\\"]
+    kept = [
+        [
+            one
+            if isinstance(one, tables.Fault)
+            else [tables.json_text(one.get(c)) for c in columns]
+            for one in found
+        ]
+        for found in (files._objects(content), [files._object_with_care(line) for line in whole])
+    ]
+    assert kept[0] == kept[1]
 
 
 def test_parquet_keeps_its_types(tmp_path: Path) -> None:

@@ -22,6 +22,8 @@ from connectors.base import (
     SourceUnreachable,
     SourceUnreadable,
 )
+from connectors.registry import stamp
+from connectors.settings import restore
 from core.database import parse_url, plain_url
 from tests.connectors.helpers import assert_numbered, batches_of, pull, tuples
 
@@ -233,6 +235,49 @@ def test_what_sqlite_lacks_is_named(tmp_path: Path) -> None:
     (tmp_path / "in.db").write_bytes(b"no database at all" * 100)
     with pytest.raises(SourceUnreadable):
         pull(tmp_path, ["a"], table="t", **LOCAL)
+
+
+TABLE, QUOTED = '台 账"', '"台 账"""'
+
+
+def known(folder: Path, **more: str) -> str | None:
+    return stamp(restore({"dataset": "police.residents", **LOCAL, **more}), folder)
+
+
+def test_an_sqlite_database_is_known_by_its_bytes(tmp_path: Path) -> None:
+    sqlite_file(tmp_path)
+    first = known(tmp_path, table=TABLE)
+    assert first is not None
+    assert known(tmp_path, table=TABLE) == first
+    assert known(tmp_path, query=f"SELECT * FROM {QUOTED}") != first
+    with closing(sqlite3.connect(tmp_path / "in.db")) as other:
+        other.execute("PRAGMA journal_mode = WAL")
+        logged = known(tmp_path, table=TABLE)
+        with other:
+            other.execute(f"DELETE FROM {QUOTED}")
+        # The rows went, but so far only beside the database itself.
+        assert known(tmp_path, table=TABLE) not in (None, first, logged)
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"query": f"SELECT * FROM {QUOTED} WHERE date('now') > '2026'"},
+        {"query": f"SELECT a, CURRENT_TIME AS b FROM {QUOTED}"},
+        {"table": "today"},
+        {"table": "none"},
+        {"table": TABLE, "url": "sqlite:none.db"},
+        {"table": TABLE, "url": "sqlite:text.db"},
+    ],
+)
+def test_what_may_say_something_else_later_is_not_known(
+    tmp_path: Path, asked: dict[str, str]
+) -> None:
+    sqlite_file(tmp_path)
+    (tmp_path / "text.db").write_text("no database" * 100)
+    with closing(sqlite3.connect(tmp_path / "in.db")) as connection, connection:
+        connection.execute(f"CREATE VIEW today AS SELECT *, random() AS x FROM {QUOTED}")
+    assert known(tmp_path, **asked) is None
 
 
 def test_a_locked_sqlite_file_may_be_tried_again(tmp_path: Path) -> None:

@@ -106,7 +106,8 @@ def test_what_changed_is_made_as_a_whole_run_makes_it(place: Place) -> None:
     write(place, {3: "13999999999"})
     part = run(place, "2026-06-30")
     assert part["extents"]["gate police.people"] == Extent.UNCHANGED
-    assert part["extents"]["gate phones.users"] == Extent.WHOLE
+    assert part["extents"]["gate phones.users"] == Extent.CHANGES
+    assert part["datasets"]["phones.users"]["judged"] == 1
     assert part["extents"]["link resident"] == Extent.CHANGES
     assert part["extents"]["fuse resident"] == Extent.CHANGES
     assert part["outcomes"]["resident"] == {"opened": 0, "changed": 1, "closed": 0}
@@ -116,6 +117,8 @@ def test_what_changed_is_made_as_a_whole_run_makes_it(place: Place) -> None:
     agreed = [found["subjects"]["resident"]["agreed"] for found in (part, whole)]
     assert agreed[0] == agreed[1]
     assert agreed[0]["phones.users"]["mobile"] == [PEOPLE, PEOPLE]
+    verdicts = [verdict(place, found, "phones.users") for found in (part, whole)]
+    assert verdicts[0] == verdicts[1]
     told = ("entity", "attribute", "value", "status", "dataset", "as_of")
     for name in ("links", "claims", "golden", "conflicts"):
         one, other = (
@@ -202,6 +205,16 @@ def test_new_and_gone_people_are_opened_and_closed(place: Place) -> None:
     assert less["extents"]["fuse resident"] == Extent.CHANGES
     assert less["outcomes"]["resident"] == {"opened": 0, "changed": 0, "closed": 1}
     assert rows(place, less, "golden") == rows(place, manifest(place, 1), "golden")
+
+
+def verdict(place: Place, found: dict[str, Any], dataset: str) -> list[Any]:
+    """What the gate found of a dataset, and both tables."""
+    state = DatasetState.model_validate(found["datasets"][dataset])
+    told = ("scores", "warnings", "reasons", "rules", "counts", "readable", "newest")
+    with open_hub(place.settings) as hub:
+        tables = [hub.lake.read(version).to_pylist() for version in (state.fit, state.quarantine)]
+    assert state.proof is not None
+    return [*tables, state.proof.fit, state.proof.quarantine, *(getattr(state, n) for n in told)]
 
 
 def changes(place: Place, found: dict[str, Any], dataset: str) -> list[tuple[Any, ...]] | None:

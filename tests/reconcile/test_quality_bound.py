@@ -11,9 +11,9 @@ import pytest
 
 from catalog.contracts import Contract, Rule
 from reconcile.bound import CHANGE, EXISTS, RECENT_ROWS, RECENT_TABLE, Given
+from reconcile.counts import TABLE
 from reconcile.quality import check_rules, gate, split
 from reconcile.rules import depends, reading_order, references
-from reconcile.scores import TABLE
 from reconcile.suites import digest_of
 from reconcile.verdict import QualityStop
 from tests.reconcile.quality_tables import contract, item, kept, landed, reasons, rule

@@ -8,7 +8,8 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 import pytest
 
-from reconcile.scores import TABLE, Scores, agreement, with_agreement
+from reconcile.counts import TABLE
+from reconcile.scores import Scores, agreement, with_agreement
 from tests.reconcile.fusing import subject
 
 PEOPLE = subject(
