@@ -26,8 +26,8 @@ def difference(
     limits: EngineLimits, before: Data, now: Data, most: float = inf
 ) -> Iterator[pa.RecordBatchReader | None]:
     """The fit rows ``before`` that are gone or others now (``_was`` true), and those of ``now``
-    that are new or others (false), with the columns of ``now``; None where they are more than
-    ``most``. Where a row stands (``_row``) does not count.
+    that are new or others (false), with the columns of ``now`` but the one that says where a
+    row stands (``_row``), which does not count; None where more than ``most`` records differ.
 
     Args:
         before, now: of the same contract.
@@ -39,19 +39,21 @@ def difference(
         columns = [c for c in now.schema.names if c != "_row"]
         differs = " OR ".join(f'b."{c}" IS DISTINCT FROM n."{c}"' for c in columns)
         engine.execute(
-            "CREATE TEMP TABLE changed AS SELECT b._row AS was, n._row AS is_now "
+            "CREATE TEMP TABLE changed AS SELECT DISTINCT coalesce(b._record, n._record) AS _record "
             f"FROM before b FULL JOIN now n ON b._record = n._record WHERE {differs}"
         )
         [(count,)] = engine.execute("SELECT count(*) FROM changed").fetchall()
         if count > most:
             yield None
             return
+        told = ", ".join(f'"{c}"' for c in columns)
+        was, came = (
+            f"SELECT {told} FROM {side} SEMI JOIN changed USING (_record)"
+            for side in ("before", "now")
+        )
         rows = engine.sql(
-            """
-            SELECT *, true AS _was FROM before WHERE _row IN (SELECT was FROM changed)
-            UNION ALL BY NAME
-            SELECT *, false AS _was FROM now WHERE _row IN (SELECT is_now FROM changed)
-            """
+            f"""SELECT *, true AS _was FROM ({was} EXCEPT ALL {came})
+            UNION ALL SELECT *, false FROM ({came} EXCEPT ALL {was})"""
         )
         yield rows.to_arrow_reader(_BATCH_ROWS)
     finally:

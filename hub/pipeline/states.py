@@ -26,7 +26,7 @@ class DatasetState(Model):
     (:data:`reconcile.counts.Counts`). ``proof`` and ``references`` (the versions in which values
     had to exist): how to come to the same verdict. ``newest``: the latest as-of day. ``released``:
     records that are fit now and stood in quarantine before. ``base``: the fit rows that
-    ``changes`` tells the difference to: the columns of ``fit`` and ``_was``, true for rows as they
+    ``changes`` tells the difference to: the columns of ``fit`` but ``_row``, and ``_was``, true for rows as they
     were in ``base`` and are no more, false for those that are new or others in ``fit``; what only
     moved (``_row``) is neither. Both None where that is not known or too much changed.
     ``judged``: how many landed rows were judged again, the others standing; None for all.

@@ -225,9 +225,9 @@ def changes(place: Place, found: dict[str, Any], dataset: str) -> list[tuple[Any
     with open_hub(place.settings) as hub:
         table = hub.lake.read(state.changes)
         columns = hub.lake.read(state.fit).column_names
-    assert table.column_names == [*columns, "_was"]
+    assert table.column_names == [*(c for c in columns if c != "_row"), "_was"]
     keys = [("_was", "ascending"), ("_record", "ascending")]
-    return [tuple(row.values())[1:] for row in table.sort_by(keys).to_pylist()]
+    return [tuple(row.values()) for row in table.sort_by(keys).to_pylist()]
 
 
 def test_the_fit_rows_that_changed_are_told(place: Place) -> None:
