@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from hashlib import blake2b
+from importlib.resources import files
 
 import numpy as np
 import numpy.typing as npt
@@ -53,6 +55,15 @@ class Rows:
 
     def __len__(self) -> int:
         return len(self.row)
+
+
+@cache
+def method() -> str:
+    """A digest of the code that cleans: another one may make other values of the same text."""
+    sources = [f for f in files("catalog.standards").iterdir() if f.name.endswith(".py")]
+    sources.append(files("reconcile").joinpath("cleaning.py"))
+    texts = [f.read_bytes() for f in sorted(sources, key=lambda f: f.name)]
+    return blake2b(b"".join(texts), digest_size=16).hexdigest()
 
 
 def clean(contract: Contract, landed: pa.Table) -> Rows:

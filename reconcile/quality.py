@@ -37,7 +37,7 @@ from core.errors import HubError
 from core.types import Model
 from reconcile.batches import BATCH_ROWS, batches
 from reconcile.bound import Given, Unusable
-from reconcile.cleaning import Column, Rows, in_order
+from reconcile.cleaning import Column, Rows, in_order, method
 from reconcile.counts import Counts, key, said
 from reconcile.fingerprints import Fingerprint
 from reconcile.judging import Frames, Judging, Rest
@@ -61,11 +61,12 @@ class Proof(Model):
     """How a verdict came about, so that it can be reproduced and compared.
 
     ``suite``: digest of the suite, which follows from the contract alone. ``library``: what ran
-    it. ``as_of``, ``before``: what the run gave. ``fit``, ``quarantine``: digests of the rows.
+    it. ``cleaning``: :func:`reconcile.cleaning.method`; empty before there was such. ``as_of``, ``before``: what the run gave. ``fit``, ``quarantine``: digests of the rows.
     """
 
     suite: str
     library: str
+    cleaning: str = ""
     as_of: date | None
     before: int | None
     fit: str
@@ -236,6 +237,7 @@ class Split:
         return Proof(
             suite=digest_of(self.suite),
             library=library(),
+            cleaning=method(),
             as_of=given.as_of,
             before=given.before,
             fit=self._digests["fit"].hexdigest(),
@@ -295,7 +297,8 @@ def same_rules(contract: Contract, proof: Proof, past: Given, given: Given) -> b
     """
     suite = Suite(contract, checks(contract))
     alone = [check.arguments for check in suite.checks if check.stage in ("row", "reference")]
-    return (proof.library, proof.suite) == (library(), digest_of(suite.document())) and all(
+    then = (proof.library, proof.cleaning, proof.suite)
+    return then == (library(), method(), digest_of(suite.document())) and all(
         past.bind(arguments) == given.bind(arguments) for arguments in alone
     )
 

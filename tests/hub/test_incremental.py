@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from hub.app import open_hub
 from hub.pipeline.extent import Extent
 from hub.pipeline.states import Before, DatasetState, SubjectState
@@ -256,6 +258,19 @@ def test_the_fit_rows_that_changed_are_told(place: Place) -> None:
     assert changes(place, run(place, "2026-06-30"), "phones.users") is None
     write(place, {n: f"139{n:08}" for n in range(1, 20)})
     assert changes(place, run(place, "2026-06-30", "--whole"), "phones.users") is None
+
+
+def test_rows_that_another_version_would_clean_otherwise_do_not_stand(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin(place)
+    write(place, {3: "13999999999"})
+    assert run(place, "2026-06-30")["extents"]["gate phones.users"] == Extent.CHANGES
+    monkeypatch.setattr("reconcile.quality.method", lambda: "another")
+    write(place, {4: "13999999998"})
+    assert run(place, "2026-06-30")["extents"]["gate phones.users"] == Extent.WHOLE
+    write(place, {5: "13999999997"})
+    assert run(place, "2026-06-30")["extents"]["gate phones.users"] == Extent.CHANGES
 
 
 def test_too_much_change_a_week_or_another_contract_make_it_whole(place: Place) -> None:
