@@ -39,6 +39,13 @@ class SparkMissing(HubError):
     status = 503
 
 
+class SparkUnavailable(HubError):
+    """The cluster that the engine is set to does not answer, or no session could be begun there."""
+
+    code = "spark_unavailable"
+    status = 503
+
+
 def missing() -> str | None:
     """What Spark lacks here: ``pyspark``, ``rapidfuzz`` or ``java``."""
     for package in ("pyspark", "rapidfuzz"):
@@ -56,10 +63,13 @@ def session(limits: EngineLimits) -> Any:
 
     Raises:
         SparkMissing: Spark's libraries or Java are not here.
+        SparkUnavailable: no session could be begun.
     """
     absent = missing()
     if absent is not None:
         raise SparkMissing(missing=absent)
+    from py4j.protocol import Py4JError
+    from pyspark.errors import PySparkException
     from pyspark.sql import SparkSession
 
     settings = dict(_ALWAYS)
@@ -75,7 +85,11 @@ def session(limits: EngineLimits) -> Any:
     builder = SparkSession.builder.master(limits.engine).appName("data-coordination-hub")
     for name, value in settings.items():
         builder = builder.config(name, value)
-    return builder.getOrCreate().newSession()
+    try:
+        return builder.getOrCreate().newSession()
+    except (PySparkException, Py4JError) as error:
+        # What Spark says of it at length is on the error stream.
+        raise SparkUnavailable(engine=limits.engine) from error
 
 
 def _memory(text: str) -> str:
