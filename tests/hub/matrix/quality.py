@@ -16,6 +16,14 @@ ROUTES: Routes = {
             ("datasets/{dataset}/scores", "datasets/police.people/scores"),
             ("departments/{department}/scores", "departments/police/scores"),
             ("datasets/{dataset}/rows", "datasets/police.people/rows"),
+            ("datasets/{dataset}/reproduce", "datasets/police.people/reproduce"),
         )
     },
+    ("POST", "/v1/quality/datasets/{dataset}/file"): (
+        "/v1/quality/datasets/police.people/file",
+        {"json": PAST},
+        # A department's rows in its own form are for its own people alone.
+        {"worker-1": 403, "worker-2": 403, "auditor-1": 404, "nobody-1": 404, "steward-1": 200,
+         "police-1": 200},
+    ),
 }  # fmt: skip
