@@ -14,6 +14,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import duckdb
@@ -88,7 +89,7 @@ def standing(
         now = np.union1d(pairs.came, pairs.moved(np.intersect1d(was, pairs.was)))
         if max(len(was), len(now)) > most:
             return None
-        judged = _alone(contract, _taken(engine, past.landed, was), given)
+        judged = _alone(contract, _taken(engine, past.landed, was), given, limits.spill)
         again = _taken(engine, landed, now)
     finally:
         engine.close()
@@ -195,9 +196,9 @@ def _partners(contract: Contract, fit: Rowed, beside: Sequence[pa.Table]) -> Num
     return partners
 
 
-def _alone(contract: Contract, rows: pa.Table, given: Given) -> Counts:
+def _alone(contract: Contract, rows: pa.Table, given: Given, spill: Path | None) -> Counts:
     judging = Judging(Suite(contract, checks(contract)), given)
-    with Spill(None) as aside, Spill(None) as unread:
+    with Spill(spill) as aside, Spill(spill) as unread:
         for batch in batches(rows):
             judging.take(batch, aside, unread)
     return judging.alone()
