@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-import tempfile
 from collections.abc import Iterable
-from io import BufferedReader
-from pathlib import Path
 from typing import Any, BinaryIO
 
 from core.errors import HubError, NotFound, Unavailable
@@ -15,6 +11,7 @@ from hub.quality.reproduction import compare
 from hub.quality.rows import check_size, listed, suffix_of, write
 from hub.quality.scoring import Score, latest, of_dataset, of_department
 from hub.serving.access import About, Access
+from hub.serving.files import digested, spool
 from hub.serving.notes import Call
 from hub.serving.office import Office
 
@@ -112,11 +109,9 @@ class Answers:
             found = held(self._office.hub, release)
             suffix = suffix_of(found, dataset)
             check_size(found, dataset, suffix)
-            file = self._written(found, dataset, suffix, language)
+            file, digest = self._written(found, dataset, suffix, language)
         except HubError as error:
             access.fail(error)
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-        file.seek(0)
         rows = found.of(dataset)[1].quarantine.rows
         body = {
             "dataset": dataset,
@@ -132,15 +127,13 @@ class Answers:
             file.close()
             raise
 
-    def _written(self, found: Held, dataset: str, suffix: str, language: str) -> BufferedReader:
-        # What was opened stays readable when its folder is gone.
-        spool = self._office.hub.settings.home.absolute() / "spool"
+    def _written(
+        self, found: Held, dataset: str, suffix: str, language: str
+    ) -> tuple[BinaryIO, str]:
         try:
-            spool.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(dir=spool) as folder:
-                path = Path(folder) / "rows"
-                write(found, dataset, suffix, language, path)
-                return path.open("rb")
+            with spool(self._office.hub.settings.home) as folder:
+                write(found, dataset, suffix, language, folder / "rows")
+                return digested(folder / "rows")
         except OSError as error:
             raise Unavailable(reason="the file cannot be written") from error
 

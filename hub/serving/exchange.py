@@ -7,8 +7,6 @@ failure half-way leaves no half of a file with anybody.
 
 from __future__ import annotations
 
-import hashlib
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,7 +17,7 @@ from core.errors import BadInput, HubError, Unavailable
 from hub.audit.entries import KeyedDigests
 from hub.serving.access import About, Access
 from hub.serving.bulk import Bulk, Page, Selection, newest
-from hub.serving.files import FORMS, SHEET_ROWS, write
+from hub.serving.files import FORMS, SHEET_ROWS, digested, spool, write
 from hub.serving.notes import Call
 from hub.serving.office import Office
 from hub.serving.persons import Namer
@@ -88,11 +86,9 @@ class Exchange:
         access = office.sharing(call, Action.EXCHANGE, "exchange", subject, vars(order))
         described = access.rules.workspace.subjects[subject]
         access = _confine(access, described, order).spent(self._office.circumstances)
-        spool = self._hub.settings.home.absolute() / "spool"
         try:
-            spool.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(dir=spool) as folder:
-                answer, about, file = self._make(access, described, order, Path(folder))
+            with spool(self._hub.settings.home) as folder:
+                answer, about, file = self._make(access, described, order, folder)
         except HubError as error:
             access.fail(error)
         except OSError:
@@ -123,9 +119,7 @@ class Exchange:
             found = Bulk(connection, self._hub.keys).page(access.grant, selection, page)
             named = _naming(access, subject, found, told, most)
             write(order.form, items, _masked(masker, named, told), path)
-        file = path.open("rb")
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-        file.seek(0)
+        file, digest = digested(path)
         following = None if told.place is None else f"{release}.{told.place.hex()}"
         answer = {
             "subject": subject.subject,

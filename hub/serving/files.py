@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import re
+import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 import orjson
 import pyarrow as pa
@@ -26,6 +30,28 @@ _FORMULA = re.compile(r"\s*[=+\-@＝＋－＠\t\r\n]")
 _NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?")
 
 Rows = Iterator[MaskedRow]
+
+
+@contextmanager
+def spool(home: Path) -> Iterator[Path]:
+    """A folder of its own under the hub's ``home``, where a file is made before anybody gets it.
+    What is opened there stays readable when the folder is gone.
+
+    Raises:
+        OSError: there is no room for it.
+    """
+    place = home.absolute() / "spool"
+    place.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=place) as folder:
+        yield Path(folder)
+
+
+def digested(path: Path) -> tuple[BinaryIO, str]:
+    """A file, opened at its beginning, and its SHA-256."""
+    file = path.open("rb")
+    digest = hashlib.file_digest(file, "sha256").hexdigest()
+    file.seek(0)
+    return file, digest
 
 
 def write(form: str, items: Sequence[str], rows: Rows, to: Path) -> None:
