@@ -32,6 +32,7 @@ from ibis.backends.duckdb import Backend
 
 from bench.machine import Spent, describe, spent
 from bench.machine import show as show_table
+from bench.peers import Answer, Table, best_source, majority, truth_finder
 from bench.truth_city import Attribute, published, subjects
 from bench.worlds import WORLDS, Ages, make
 from catalog.subjects import Subject
@@ -41,8 +42,6 @@ from reconcile.fusion import fuse
 TODAY = date(2026, 1, 1)
 TITLE = {"zh": "值", "en": "value"}
 Floats = npt.NDArray[np.float64]
-Table = Mapping[str, Mapping[str, str]]  # entity → dataset → gist
-Answer = dict[str, str]  # entity → gist
 Decided = Callable[[Table], dict[str, tuple[str, float]]]
 
 
@@ -57,42 +56,6 @@ def measured(name: str) -> Iterator[dict[str, float]]:
     found["cpu"] = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     peak = after.ru_maxrss / 1024
     print(f"  {name:34} {found['wall']:6.2f} s, {found['cpu']:6.2f} cpu s, peak {peak:.0f} MiB")
-
-
-def majority(table: Table) -> Answer:
-    """The value most sources claim; of equals the first."""
-    return {entity: _vote(claims, lambda _: 1.0) for entity, claims in table.items()}
-
-
-def best_source(table: Table, truth: Answer) -> Answer:
-    """What the most accurate source says, found with the truth at hand; elsewhere majority."""
-    right: dict[str, list[int]] = {}
-    for entity, claims in table.items():
-        for dataset, gist in claims.items():
-            if entity in truth:
-                right.setdefault(dataset, []).append(gist == truth[entity])
-    enough = max(map(len, right.values())) * 0.3
-    scores = {d: sum(r) / len(r) for d, r in right.items() if len(r) >= enough}
-    best = max(sorted(scores), key=scores.__getitem__)
-    return {e: table[e].get(best, gist) for e, gist in majority(table).items()}
-
-
-def truth_finder(table: Table) -> Answer:
-    """TruthFinder (Yin, Han and Yu, 2008) without similarity of values."""
-    facts = sorted({(e, gist) for e, claims in table.items() for gist in claims.values()})
-    sources = sorted({dataset for claims in table.values() for dataset in claims})
-    fact_code = {fact: i for i, fact in enumerate(facts)}
-    source_code = {source: i for i, source in enumerate(sources)}
-    rows = [(fact_code[e, g], source_code[d]) for e, c in table.items() for d, g in c.items()]
-    fact, source = np.array(rows, dtype=np.intp).T
-    trust = np.full(len(sources), 0.9)
-    for _ in range(20):
-        score = np.bincount(fact, -np.log(1 - np.minimum(trust, 1 - 1e-9))[source], len(facts))
-        confidence = 1 / (1 + np.exp(-0.3 * score))
-        claims = np.bincount(source, minlength=len(sources))
-        trust = np.bincount(source, confidence[fact], len(sources)) / claims
-    weight = dict(zip(facts, score.tolist(), strict=True))
-    return {e: max(sorted(set(c.values())), key=lambda g: weight[e, g]) for e, c in table.items()}
 
 
 def ours(table: Table, ages: Ages | None = None) -> dict[str, tuple[str, float]]:
@@ -138,13 +101,6 @@ def subject(*attributes: str) -> Subject:
             "feeds": {},
         }
     )
-
-
-def _vote(claims: Mapping[str, str], weight: Callable[[str], float]) -> str:
-    score: dict[str, float] = {}
-    for dataset, gist in claims.items():
-        score[gist] = score.get(gist, 0.0) + weight(dataset)
-    return max(sorted(score), key=score.__getitem__)
 
 
 def accuracy(answer: Answer, truth: Answer) -> float:

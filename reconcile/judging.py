@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -23,9 +22,9 @@ from reconcile.cleaning import (
     clean,
     in_order,
     outranked,
-    present,
 )
 from reconcile.counts import Counts, added, key, scored
+from reconcile.frames import Frames
 from reconcile.rules import (
     FLAW,
     KEY_DUPLICATE,
@@ -33,7 +32,6 @@ from reconcile.rules import (
     ROW_DUPLICATE,
     VALUE_DUPLICATE,
     Check,
-    Face,
     broken,
     mark_of,
     unique_items,
@@ -46,54 +44,6 @@ REFERENCE_ABSENT = "reference_absent"
 NOTHING_BEFORE = "nothing_before"
 _MARKS = frozenset({MISSING, FLAW, ROW_DUPLICATE, KEY_DUPLICATE, VALUE_DUPLICATE})
 _KINDS = ("original", "value", "flaw")
-
-
-class Frames:
-    """Columns of cleaned rows in the forms that expectations ask for."""
-
-    def __init__(self, rows: Rows) -> None:
-        self._items: Mapping[str, pa.Array] = {n: c.value for n, c in rows.items.items()}
-        self.size = len(rows)
-        self.marks: dict[str, Flags] = {}
-        for name, column in rows.items.items():
-            self.marks[name] = column.given
-            self.marks[mark_of(FLAW, name)] = present(column.flaw)
-
-    @classmethod
-    def whole(cls, size: int, items: Mapping[str, pa.Array]) -> Frames:
-        """Of all rows of a table, of which only some items are held."""
-        made = cls(Rows(pa.nulls(0, pa.int64()), pa.nulls(0), pa.nulls(0), {}))
-        made.size, made._items = size, items
-        return made
-
-    def of(self, faces: Sequence[tuple[str, Face]], rows: Numbers | None) -> Any:
-        """A pandas frame of the named columns and rows (None: all), indexed by position."""
-        import pandas as pd
-
-        picked = np.arange(self.size) if rows is None else rows
-        if not faces:
-            return pd.DataFrame(index=picked)
-        columns = pa.table({name: self._column(name, face) for name, face in faces})
-        if rows is not None:
-            columns = columns.take(pa.array(rows))
-        frame: pd.DataFrame = columns.to_pandas()
-        return frame.set_axis(picked, axis=0)
-
-    def values(self, item: str) -> pa.StringArray:
-        """The canonical text of an item."""
-        return self._items[item]
-
-    def _column(self, name: str, face: Face) -> pa.Array:
-        if face == "mark":
-            return pa.array(np.where(self.marks[name], 1.0, np.nan))
-        value = self._items[name]
-        if face == "number":
-            return value.cast(pa.float64())
-        if face == "date":
-            # Great Expectations compares dates with bounds in nanoseconds only, which reach from
-            # 1677 to 2262, further than the element does.
-            return value.cast(pa.date32()).cast(pa.timestamp("ns"))
-        return value
 
 
 @dataclass(frozen=True)

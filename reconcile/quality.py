@@ -40,7 +40,8 @@ from reconcile.bound import Given, Unusable
 from reconcile.cleaning import Column, Rows, in_order, method
 from reconcile.counts import Counts, key, said
 from reconcile.fingerprints import Fingerprint
-from reconcile.judging import Frames, Judging, Rest
+from reconcile.frames import Frames
+from reconcile.judging import Judging, Rest
 from reconcile.rules import Severity, broken, check_of, checks, examples, own_rules
 from reconcile.scores import Scores, Tally, scores
 from reconcile.spill import Spill

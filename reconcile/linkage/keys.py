@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from core.engine import Sql
-from reconcile.linkage.records import Attributes, Compared, derive
+from reconcile.linkage.derived import derive
+from reconcile.linkage.records import Attributes, Compared
 
 _UNSEEN, _ASSUMED_CHANCE = 1.0, 0.002  # strangers that agree, as if one pair had been seen
 _SAME = 0.7  # steady: of entities with several values, at least so many have one and the same

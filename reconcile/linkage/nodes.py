@@ -5,7 +5,8 @@ from __future__ import annotations
 
 from core.engine import Sql
 from reconcile.linkage import related
-from reconcile.linkage.records import Attributes, derive, quoted_text
+from reconcile.linkage.derived import derive
+from reconcile.linkage.records import Attributes, quoted_text
 
 _FACES = 3
 _STEP = 4
