@@ -164,7 +164,10 @@ def _conclude(
             "open": "FROM open_now",
         }
         learned = replace(found.learned, step=step + bool(judgements.num_rows))
-        stand = {name: t for name, t in (before or {}).items() if f"{name}_new" in keep}
+        standing = {name.removesuffix("_new") for name in keep} - {*keep}
+        if not found.whole:
+            standing.add("usual")
+        stand = {name: t for name, t in (before or {}).items() if name in standing}
         kept = {**stand, **state.keep(connection, keep, learned)}
     return Linked(
         links=links.to_arrow_table(),

@@ -19,12 +19,16 @@ def derive(
     compared: tuple[Compared, ...],
 ) -> None:
     """Makes the table ``target``: ``source`` and the derived columns of its values. Elements'
-    functions see each distinct value once.
+    functions see each distinct value once. Reads the ``usual`` values of attributes.
     """
     select, joins = ["s.*"], []
     for attribute in compared:
         for column, expression in attribute.extra_columns():
             select.append(f"{expression} AS {column}")
+        if attribute.comparison.frequency:
+            select.append(f"{attribute.usual}.value IS NULL AS {attribute.rarely}")
+            usual = attribute.usual
+            joins.append(f"LEFT JOIN {usual} ON s.{attribute.column} = {usual}.value")
         columns = _lookup(connection, source, attribute)
         if columns:
             table = f"values_{attribute.column}"

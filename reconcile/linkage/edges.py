@@ -99,7 +99,7 @@ def weighed(connection: Sql, attributes: Attributes) -> pa.Table:
 def _explanation(attributes: Attributes) -> str:
     parts = []
     for attribute in attributes.judged:
-        labels = [level.label for level in attribute.comparison.levels][::-1]
+        labels = [grade.level.label for grade in attribute.grades][::-1]
         whens = " ".join(
             f"WHEN {n} THEN {quoted_text(json.dumps({attribute.name: label})[1:-1])}"
             for n, label in enumerate([DIFFERS, *labels])

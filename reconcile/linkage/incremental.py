@@ -50,6 +50,7 @@ def find(
     if drift > most:
         return None
     attributes = kept.of(_fresh(connection, subject, fit))
+    state.lay_usual(connection, attributes)
     if not _ring(connection, attributes, most):
         return None
     _join(connection, attributes)

@@ -10,6 +10,7 @@ from core.engine import Sql
 from reconcile.linkage.derived import derive
 from reconcile.linkage.records import Attributes, Compared
 
+_RARE = 10  # times rarer than a value is on average, and hardly anybody has it
 _UNSEEN, _ASSUMED_CHANCE = 1.0, 0.002  # strangers that agree, as if one pair had been seen
 _SAME = 0.7  # steady: of entities with several values, at least so many have one and the same
 _STEADY, _ASSUMED = 0.9, 20  # what is assumed of steadiness, as if seen in so many entities
@@ -41,7 +42,9 @@ def join(connection: Sql, attributes: Attributes) -> None:
 
 
 def measure(connection: Sql, attributes: Attributes) -> Attributes:
-    """The attributes with what the data says of each: how telling it is, and whether steady."""
+    """The attributes with what the data says of each: how telling it is, and whether steady.
+    Makes the tables of their ``usual`` values.
+    """
     if not attributes.compared:
         return attributes
     sums = ", ".join(
@@ -65,6 +68,12 @@ def measure(connection: Sql, attributes: Attributes) -> Attributes:
         chance = (alike + _UNSEEN) / (total * (total - 1) + _UNSEEN / _ASSUMED_CHANCE)
         steady = same + _ASSUMED * _STEADY >= _SAME * (many + _ASSUMED)
         compared.append(replace(attribute, chance=chance, steady=steady))
+        if attribute.comparison.frequency:
+            connection.execute(
+                f"""CREATE TABLE {attribute.usual} AS SELECT {c} AS value FROM measured
+                WHERE {c} IS NOT NULL GROUP BY {c}
+                HAVING count(*) > 1 + {float(chance * total / _RARE)!r}"""
+            )
     connection.execute("DROP TABLE measured")
     return replace(attributes, compared=tuple(compared))
 

@@ -140,17 +140,17 @@ def _settings(compared: tuple[Compared, ...], prior: float) -> Json:
 def _levels(attribute: Compared) -> list[Json]:
     missing = attribute.missing("{}_l", "{}_r")
     levels: list[Json] = [{"sql_condition": missing, "is_null_level": True}]
-    for level in attribute.comparison.levels:
-        entry: Json = {"sql_condition": attribute.condition(level, "{}_l", "{}_r")}
-        if attribute.comparison.frequency and level.test == "equal":
-            entry["tf_adjustment_column"] = attribute.derived(level.feature)
+    for grade in attribute.grades:
+        entry: Json = {"sql_condition": attribute.graded(grade, "{}_l", "{}_r")}
+        if attribute.comparison.frequency and grade.level.test == "equal" and not grade.rare:
+            entry["tf_adjustment_column"] = attribute.derived(grade.level.feature)
         levels.append(entry)
     return [*levels, {"sql_condition": "ELSE"}]
 
 
 def _defaults(attribute: Compared, parameter: str) -> list[float]:
     """What is assumed of the levels, strongest first and ``differs`` last, before data is seen."""
-    between = len(attribute.comparison.levels) - 1
+    between = len(attribute.grades) - 1
     if parameter == "m_probability":
         shares = [0.9, *[0.07 / max(between, 1)] * between]
     elif attribute.telling:
@@ -178,7 +178,7 @@ def _blend(
             (share * pairs + default * caution) / (pairs + caution)
             for share, default in zip(shares, defaults, strict=True)
         ]
-        first = attribute.comparison.levels[0]
+        first = attribute.grades[0].level
         if parameter == "u_probability" and first.test == "equal" and not first.feature:
             # Counted in all records, it is known better than from a sample.
             blended[0] = defaults[0]

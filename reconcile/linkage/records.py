@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pyarrow as pa
 import pyarrow.dataset as ds
@@ -37,6 +37,16 @@ class FeedItemMissing(HubError):
 
 
 @dataclass(frozen=True)
+class Grade:
+    """A level of likeness as the model weighs it. ``rare``: only where hardly anybody has the one
+    value or the other, so that it may well be a slip of the pen.
+    """
+
+    level: Agreement
+    rare: bool = False
+
+
+@dataclass(frozen=True)
 class Compared:
     """An attribute that is compared: its name, its column, and how its element compares.
 
@@ -57,6 +67,26 @@ class Compared:
         """Whether agreeing says something about who it is; by sex alone nobody is known."""
         return self.chance <= _TELLING
 
+    @property
+    def grades(self) -> tuple[Grade, ...]:
+        """What the model tells apart, from strongest to weakest."""
+        found = []
+        for level in self.comparison.levels:
+            if self.comparison.frequency and (level.feature or level.test != "equal"):
+                found.append(Grade(level, rare=True))
+            found.append(Grade(level))
+        return tuple(found)
+
+    @property
+    def rarely(self) -> str:
+        """The column that says of a value whether hardly anybody has it."""
+        return f"{self.column}_r"
+
+    @property
+    def usual(self) -> str:
+        """The table of the values that some have."""
+        return f"usual_{self.column}"
+
     def derived(self, feature: str) -> str:
         """The column of a feature; the empty feature is the value itself."""
         if not feature:
@@ -72,6 +102,13 @@ class Compared:
     def missing(self, left: str, right: str) -> str:
         """SQL: whether there is nothing to compare; ``left`` and ``right`` as in :meth:`condition`."""
         return f"{left.format(self.column)} IS NULL OR {right.format(self.column)} IS NULL"
+
+    def graded(self, grade: Grade, left: str, right: str) -> str:
+        """SQL: whether two values agree at ``grade``; the rest as in :meth:`condition`."""
+        agree = self.condition(grade.level, left, right)
+        if not grade.rare:
+            return agree
+        return _if(f"{left.format(self.rarely)} OR {right.format(self.rarely)}", agree)
 
     def condition(self, level: Agreement, left: str, right: str) -> str:
         """SQL: whether two values agree at ``level``; ``left`` and ``right`` are patterns of
@@ -241,7 +278,9 @@ def columns(subject: Subject) -> Attributes:
         if comparison is None:
             continue
         if name in keys:
-            numbers.append(Compared(name, keys[name], comparison, chance=_UNIQUE))
+            # Of a key, every value is rare.
+            plain = replace(comparison, frequency=False)
+            numbers.append(Compared(name, keys[name], plain, chance=_UNIQUE))
         else:
             compared.append(Compared(name, f"c{number}", comparison))
     return Attributes(keys, tuple(compared), tuple(numbers), tuple(_related(subject, compared)))

@@ -2,7 +2,8 @@
 
 Tables by name: ``records`` (values that are compared, and what was found),
 ``nodes`` (what the model compares, with the columns to find pairs by), ``edges`` (scored pairs),
-``doubts``, ``ruled``, ``open``, and ``model``: one JSON text with all that was learned. Of records
+``doubts``, ``ruled``, ``open``, ``usual`` (``attribute, value``: the values that some have), and
+``model``: one JSON text with all that was learned. Of records
 and nodes, the large ones, a run over changes only keeps what differs from the last run over
 everything: ``<name>_left``, the rows of then that no longer count, and ``<name>_new``.
 """
@@ -22,9 +23,9 @@ from catalog.subjects import Subject
 from core.canonical import digest
 from core.engine import view
 from reconcile.linkage.ledger import Table
-from reconcile.linkage.records import Attributes, Compared
+from reconcile.linkage.records import Attributes, Compared, quoted_text
 
-FORMAT = 3
+FORMAT = 4
 """Raised when a state kept by an older version is of no use any more."""
 
 DIFFERING = {"records": "rid", "nodes": "entity"}
@@ -128,6 +129,25 @@ def records(attributes: Attributes) -> str:
     return f"""SELECT {loaded}, keyed.entity AS keyed_entity, keyed.key, found.entity,
             method, score, explanation
         FROM records JOIN found USING (rid) LEFT JOIN keyed USING (rid)"""
+
+
+def usual(attributes: Attributes) -> str:
+    """SQL of the kept rows of ``usual``."""
+    parts = [
+        f"SELECT {quoted_text(a.column)} AS attribute, value FROM {a.usual}"
+        for a in attributes.compared
+        if a.comparison.frequency
+    ]
+    return " UNION ALL ".join(parts or ["SELECT '' AS attribute, '' AS value WHERE false"])
+
+
+def lay_usual(connection: duckdb.DuckDBPyConnection, attributes: Attributes) -> None:
+    """Makes the tables of ``usual`` values as they were kept."""
+    for attribute in attributes.compared:
+        connection.execute(
+            f"""CREATE VIEW {attribute.usual} AS SELECT value FROM kept_usual
+            WHERE attribute = {quoted_text(attribute.column)}"""
+        )
 
 
 def keep(

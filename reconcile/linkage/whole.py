@@ -57,7 +57,11 @@ def find(
     learned = conclude(connection, subject, weighed, salt)
     attributes = weighed.attributes
     connection.register("edges", weighed.edges)
-    keep = {"records": state.records(attributes), "edges": "FROM edges"}
+    keep = {
+        "records": state.records(attributes),
+        "usual": state.usual(attributes),
+        "edges": "FROM edges",
+    }
     if weighed.likeness is not None:
         keep["nodes"] = f"SELECT {', '.join(state.node_columns(attributes, learned))} FROM nodes"
     [(size,)] = connection.execute("SELECT count(*) FROM records").fetchall()

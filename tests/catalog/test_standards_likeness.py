@@ -95,6 +95,41 @@ def test_company_names_differ_neither_by_brackets_nor_by_kind_of_limited_company
 
 
 @pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("佛山市南海区恒鑫贸易有限公司", "恒鑫贸易"),
+        ("广东恒鑫贸易股份有限公司", "恒鑫贸易"),
+        ("恒鑫貿易有限責任公司", "恒鑫贸易"),
+        ("恒鑫贸易（集团）有限公司", "恒鑫贸易"),
+        ("广西壮族自治区南宁市青秀区桂春街道永兴商行", "永兴商行"),
+        # A branch is not the firm, and a name that is nothing else keeps it.
+        ("恒鑫贸易有限公司南海分公司", "恒鑫贸易有限公司南海分公司"),
+        ("有限公司", "有限公司"),
+        ("南海区", "南海区"),
+        ("Acme Trading Co., Ltd.", "acme trading"),
+        ("The Acme Trading Company", "acme trading"),
+        ("ACME Trading GmbH & Co. KG", "acme trading"),
+        ("Fiat S.p.A.", "fiat"),
+        ("Philips N.V.", "philips"),
+        ("I.B.M. Corporation", "ibm"),
+        ("The Company", "company"),
+    ],
+)
+def test_a_firm_is_told_by_neither_place_nor_legal_form(name: str, expected: str) -> None:
+    comparison = elements()["organisation_name"].comparison
+    assert comparison is not None
+    assert comparison.features["core"](cleaned("organisation_name", name)) == expected
+
+
+@given(st.text(alphabet="佛山市南海区广东省恒鑫有限责任公司集团股份abCo.Ltd &the", min_size=2))
+def test_there_is_always_something_left_of_a_name(name: str) -> None:
+    comparison = elements()["organisation_name"].comparison
+    assert comparison is not None
+    value = elements()["organisation_name"].examine(name)[0]
+    assert value is None or comparison.features["core"](value)
+
+
+@pytest.mark.parametrize(
     ("code", "one", "other"),
     [
         ("marital_status", "20", "22"),
