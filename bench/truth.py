@@ -28,6 +28,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 from ibis.backends.duckdb import Backend
 
 from bench.machine import Spent, describe, spent
@@ -58,23 +59,25 @@ def measured(name: str) -> Iterator[dict[str, float]]:
     print(f"  {name:34} {found['wall']:6.2f} s, {found['cpu']:6.2f} cpu s, peak {peak:.0f} MiB")
 
 
-def ours(table: Table, ages: Ages | None = None) -> dict[str, tuple[str, float]]:
-    """Fusion, from the claims (and how many days old they are) to the golden values and how sure
-    they are.
+def ours(
+    table: Table, ages: Ages | None = None, kinds: Table | None = None
+) -> dict[str, tuple[str, float]]:
+    """Fusion, from the claims (how many days old they are, and what is claimed of the kind of
+    things) to the golden values and how sure they are.
     """
     days = ages or {}
     rows = [
-        (e, d, gist, _day(days.get(e, {}).get(d)))
-        for e, claims in table.items()
+        (e, d, attribute, gist, _day(days.get(e, {}).get(d)))
+        for attribute, said in (("value", table), ("kind", kinds or {}))
+        for e, claims in said.items()
         for d, gist in claims.items()
     ]
     columns = zip(*rows, strict=True)
-    entity, dataset, gist, as_of = (pa.array(column, pa.string()) for column in columns)
-    size = len(rows)
+    entity, dataset, about, gist, as_of = (pa.array(column, pa.string()) for column in columns)
     claims = pa.table(
         {
             "entity": entity,
-            "attribute": pa.array(["value"] * size),
+            "attribute": about,
             "value": gist,
             "gist": gist,
             "dataset": dataset,
@@ -82,7 +85,9 @@ def ours(table: Table, ages: Ages | None = None) -> dict[str, tuple[str, float]]
             "as_of": as_of,
         }
     )
-    golden = fuse(connect(EngineLimits()), subject("value"), claims, TODAY).golden.to_pyarrow()
+    fused = fuse(connect(EngineLimits()), subject("kind", "value"), claims, TODAY)
+    golden = fused.golden.to_pyarrow()
+    golden = golden.filter(pc.equal(golden["attribute"], "value"))
     columns = (golden.column(name).to_pylist() for name in ("entity", "value", "confidence"))
     return {entity: (value, sure) for entity, value, sure in zip(*columns, strict=True)}
 
@@ -211,7 +216,10 @@ def made_up(size: int, seeds: int) -> None:
     rows, everything = [], []
     for name, world in WORLDS.items():
         sets = [make(seed, size, world) for seed in range(seeds)]
-        outcomes = [outcome(table, truth, partial(ours, ages=ages)) for table, truth, ages in sets]
+        outcomes = [
+            outcome(made.claims, made.truth, partial(ours, ages=made.ages, kinds=made.kinds))
+            for made in sets
+        ]
         rows.append(row(name, outcomes))
         everything += outcomes
     show_table(HEADS, rows)

@@ -12,13 +12,15 @@ import numpy as np
 Table = dict[str, dict[str, str]]  # entity → dataset → value
 Answer = dict[str, str]  # entity → value
 Ages = dict[str, dict[str, int]]  # entity → dataset → days since it looked
+_MISTAKEN = 0.05  # of what is claimed of a thing's kind
 
 
 @dataclass(frozen=True)
 class Source:
     """How a made-up source behaves: how often it is right by itself, how often it knows a thing,
     which source (by place) it copies how often, and how many days ago on average it looked
-    (0: it gives no dates).
+    (0: it gives no dates). ``other``: how often it is right about things of the other kind, where
+    things are of two kinds.
     """
 
     right: float
@@ -26,6 +28,7 @@ class Source:
     copies: int | None = None
     rate: float = 0.9
     age: float = 0.0
+    other: float | None = None
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,11 @@ def _dated(*sources: tuple[float, float]) -> tuple[Source, ...]:
     return tuple(Source(right, age=age) for right, age in sources)
 
 
+def _kinds(*sources: tuple[float, float]) -> tuple[Source, ...]:
+    return tuple(Source(right, other=other) for right, other in sources)
+
+
+_OPPOSITES = _kinds((0.95, 0.55), (0.95, 0.55), (0.55, 0.95), (0.55, 0.95), (0.75, 0.75))
 _FIVE_DATED = _dated((0.95, 200), (0.9, 400), (0.9, 900), (0.85, 300), (0.8, 600))
 _THREE_DATED = _dated((0.97, 300), (0.97, 600), (0.97, 1200))
 _MIXED = _many(0.95, 0.9, 0.6, 0.6, 0.55, 0.5)
@@ -88,6 +96,9 @@ WORLDS: Mapping[str, World] = {
     "hard things": World(_MIXED, hard=0.2),
     "alike, hard things": World(_many(*[0.88] * 6), hard=0.2, popular=0.5),
     "one liar": World(_many(0.9, 0.85, 0.8, 0.8, 0.1)),
+    "good about opposites": World(_OPPOSITES),
+    "three, by kind": World(_kinds((0.95, 0.5), (0.6, 0.9), (0.8, 0.8))),
+    "two, by kind": World(_kinds((0.97, 0.6), (0.6, 0.97))),
     "few things": World(_MIXED, size=40),
     "few things, copies": World(_THREE_COPIES, size=40),
     "few things, bloc": World(_BLOC, size=40),
@@ -96,10 +107,20 @@ WORLDS: Mapping[str, World] = {
 }
 
 
-def make(seed: int, size: int, world: World) -> tuple[Table, Answer, Ages]:
-    """Claims, the truth of whatever anybody claims, and how old dated claims are. Names of values
-    are shuffled, so that no tie is broken in favour of the truth.
+@dataclass(frozen=True)
+class Made:
+    """What ``claims`` say; the ``truth`` of whatever anybody claims; how old dated claims are
+    (``ages``); and what sources claim the kind of things is, where there are kinds.
     """
+
+    claims: Table
+    truth: Answer
+    ages: Ages
+    kinds: Table
+
+
+def make(seed: int, size: int, world: World) -> Made:
+    """Names of values are shuffled, so that no tie is broken in favour of the truth."""
     chance = np.random.default_rng(seed)
     size = world.size or size
     odds = np.where(chance.random(size) < world.hard, world.harder, 1.0)
@@ -107,10 +128,13 @@ def make(seed: int, size: int, world: World) -> tuple[Table, Answer, Ages]:
     changed = np.full(size, np.inf)
     if world.half_life:
         changed = chance.exponential(world.half_life / np.log(2), size)
+    some = any(source.other is not None for source in world.sources)
+    kind = chance.integers(0, 2, size) if some else np.zeros(size, np.intp)
     told = np.zeros((len(world.sources), size), np.intp)
     ages = np.zeros((len(world.sources), size), np.intp)
     for i, source in enumerate(world.sources):
-        right = chance.random(size) >= (1 - source.right) * odds
+        other = source.right if source.other is None else source.other
+        right = chance.random(size) >= (1 - np.where(kind == 1, other, source.right)) * odds
         wrong = chance.integers(1, world.wrong + 1, size)
         wrong = np.where(chance.random(size) < world.popular, 1, wrong)
         if source.age:
@@ -120,10 +144,15 @@ def make(seed: int, size: int, world: World) -> tuple[Table, Answer, Ages]:
             told[i] = np.where(chance.random(size) < source.rate, told[source.copies], told[i])
     known = np.array([chance.random(size) < source.knows for source in world.sources])
     names = chance.permuted(np.tile(np.arange(former + 1), (size, 1)), axis=1)
+    named = np.where(chance.random(known.shape) < _MISTAKEN, 1 - kind, kind) if some else None
     table: Table = {}
     days: Ages = {}
+    kinds: Table = {}
     for s, i in zip(*np.nonzero(known), strict=True):
         table.setdefault(f"e{i:06}", {})[f"d{s}.t"] = f"v{names[i, told[s, i]]}"
         if world.sources[s].age:
             days.setdefault(f"e{i:06}", {})[f"d{s}.t"] = int(ages[s, i])
-    return table, {entity: f"v{names[int(entity[1:]), 0]}" for entity in table}, days
+        if named is not None:
+            kinds.setdefault(f"e{i:06}", {})[f"d{s}.t"] = f"k{named[s, i]}"
+    truth = {entity: f"v{names[int(entity[1:]), 0]}" for entity in table}
+    return Made(table, truth, days, kinds)

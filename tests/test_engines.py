@@ -13,6 +13,7 @@ import pyarrow as pa
 import pytest
 from sqlglot.errors import UnsupportedError
 
+from bench.worlds import WORLDS, make
 from catalog.standards.several import joined
 from catalog.subjects import Subject
 from core.engine import EngineLimits, connect, open_engine, streamed
@@ -20,6 +21,7 @@ from core.lake import Lake
 from core.spark.dialect import statements, to_spark
 from reconcile import fusion, linkage
 from reconcile.conflicts.reading import carried
+from reconcile.fusion import kinds
 from reconcile.fusion.ground import RULING
 from reconcile.rulings import RULINGS
 from tests.reconcile import fusing
@@ -286,6 +288,34 @@ def test_fusing_gives_the_same(lake: Lake, cluster: EngineLimits) -> None:
         engine.disconnect()
     for here, there in zip(*found, strict=True):
         assert here.num_rows
+        same(here, there)
+
+
+def test_fusing_by_kind_gives_the_same(
+    lake: Lake, cluster: EngineLimits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The kinds of few things are told apart whatever it explains."""
+    monkeypatch.setattr(kinds, "FEWEST", 30)
+    monkeypatch.setattr(kinds, "GAIN", float("-inf"))
+    made = make(3, 120, WORLDS["good about opposites"])
+    rows: list[fusing.Claim] = [
+        (entity, attribute, dataset, value, None)
+        for attribute, claims in (("value", made.claims), ("kind", made.kinds))
+        for entity, said in claims.items()
+        for dataset, value in said.items()
+    ]
+    subject = fusing.subject({"value": {}, "kind": {}})
+    ruling = dict(zip(RULING.names, ("e000001", "value", "v3", 1), strict=True))
+    rulings = pa.Table.from_pylist([ruling], RULING)
+    said = stored(lake, "claims", fusing.table(rows))
+    found = []
+    for limits in (people.LIMITS, cluster):
+        engine = open_engine(limits)
+        fused = fusion.fuse(engine, subject, said, TODAY, rulings)
+        found.append([*(read(engine, p) for p in (fused.golden, fused.conflicts)), fused.sources])
+        engine.disconnect()
+    assert set(found[0][2]["kind"].to_pylist()) == {"k0", "k1", None}
+    for here, there in zip(*found, strict=True):
         same(here, there)
 
 

@@ -186,7 +186,7 @@ def _add_reliability(conflict: dict[str, Any], material: Material) -> None:
     known = {
         row["dataset"]: row
         for row in material.sources.to_pylist()
-        if row["attribute"] == conflict["attribute"]
+        if row["attribute"] == conflict["attribute"] and row.get("kind") is None
     }
     for claim in conflict["claims"]:
         source = known.get(claim["dataset"], {})

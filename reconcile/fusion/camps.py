@@ -44,10 +44,9 @@ class Camps:
         rivals: Mapping[str, float],
     ) -> None:
         self.sources = sorted(sources)
-        names, attribute = _codes([attribute for attribute, _ in self.sources])
-        self.attribute = attribute
-        self.attributes = len(names)
-        self.rivals = np.array([rivals.get(name, 1.0) for name in names], dtype=np.float64)
+        self.names, self.attribute = _codes([attribute for attribute, _ in self.sources])
+        self.attributes = len(self.names)
+        self.rivals = np.array([rivals.get(name, 1.0) for name in self.names], dtype=np.float64)
         _, self.dataset = _codes([dataset for _, dataset in self.sources])
         self._lay_out(sorted(patterns, key=attrgetter("attribute", "camps", "right")))
         self._index_meetings()

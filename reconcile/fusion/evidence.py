@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
 from math import log
+from typing import TypeAlias
 
 import ibis
 import ibis.expr.types as ir
@@ -15,11 +16,12 @@ from ibis.backends import BaseBackend
 from reconcile.fusion.ageing import age_in_days, half_lives, undated
 from reconcile.fusion.camps import NOBODY, OPEN, Pattern
 from reconcile.fusion.choice import LEAST_VOTE
-from reconcile.fusion.codes import keep
+from reconcile.fusion.codes import Sources, keep
 from reconcile.fusion.ground import KEY, Ground
+from reconcile.fusion.kinds import OTHER, ByKind, Telling, learn_kinds, of_entities, telling
 from reconcile.fusion.likeness import AMOUNTS
 from reconcile.fusion.sets import beside_sets, learn_sets
-from reconcile.fusion.trust import Trust, learn
+from reconcile.fusion.trust import Trust, study
 
 UNIT = 1_000_000  # votes are summed as whole millionths of a nat, so that no order matters
 MOST_RIVALS = 10.0  # a first guess at wrong values is not higher
@@ -27,15 +29,22 @@ LAST_PLACE = 0xFFFF  # of a dataset; earlier names have higher places
 LONGEST = 0xFFFF  # longer texts count as equally complete
 DAY_BITS = 22  # hold every day of the years 1 to 9999
 LEAST_RIGHT = 1e-9  # a chance that has a logarithm
+Family: TypeAlias = tuple[str, str, str]
+
 WORD = 62  # sources of an attribute that one whole number tells apart
 
 
 def believe(engine: BaseBackend, ground: Ground, today: date) -> list[Trust]:
-    """The trust in each of the ``sources`` of ``ground``, in their order."""
+    """The trust in each of the ``sources`` of ``ground``, in their order; then that in some of
+    them by kind.
+    """
     ground = replace(ground, sample=keep(engine, ground.sample))
     single = beside_sets(ground) if ground.subject.many else ground
-    trust = learn(_patterns(engine, single), ground.sources, _rivals(engine, single))
-    trust = learn_sets(engine, ground, trust)
+    rivals, items = _rivals(engine, single), _items(engine, single)
+    lesson = study(_patterns(engine, single, items), ground.sources, rivals)
+    divided = [_divided(engine, single, items, way) for way in telling(engine, ground)]
+    trust = learn_sets(engine, ground, lesson.trust)
+    trust += learn_kinds(lesson, divided, _single(ground), rivals)
     halves = half_lives(engine, ground)
     without = undated(engine, ground, halves, today)
     return [
@@ -48,9 +57,14 @@ def believe(engine: BaseBackend, ground: Ground, today: date) -> list[Trust]:
     ]
 
 
-def _patterns(engine: BaseBackend, ground: Ground) -> list[Pattern]:
-    """Camps as text: sources apart by ``,``, camps by ``|``; ``=`` before the one that a ruling
-    says is right, ``!`` before all where there is a ruling.
+def _single(ground: Ground) -> Sources:
+    """The sources of attributes that have one value."""
+    return tuple(s for s in ground.sources if s[0] not in ground.subject.many)
+
+
+def _items(engine: BaseBackend, ground: Ground) -> ir.Table:
+    """``entity, item, camps`` of the sample, camps as text: sources apart by ``,``, camps by ``|``;
+    ``=`` before the one that a ruling says is right, ``!`` before all where there is a ruling.
     """
     claims = ground.sample
     camps = claims.group_by("entity", "item", "gist").agg(
@@ -67,9 +81,20 @@ def _patterns(engine: BaseBackend, ground: Ground) -> list[Pattern]:
     items = camps.group_by("entity", "item").agg(
         camps=known + camps.camp.collect().sort().join("|")
     )
-    shared = items.filter(items.camps.re_search("[,|!]"))
-    counted = engine.to_pyarrow(shared.group_by("item", "camps").agg(count=shared.count()))
+    return keep(engine, items.filter(items.camps.re_search("[,|!]")))
+
+
+def _patterns(engine: BaseBackend, ground: Ground, items: ir.Table) -> list[Pattern]:
+    counted = engine.to_pyarrow(items.group_by("item", "camps").agg(count=items.count()))
     return [_pattern(ground, **row) for row in counted.to_pylist()]
+
+
+def _divided(engine: BaseBackend, ground: Ground, items: ir.Table, way: Telling) -> ByKind:
+    """The patterns apart by the kind of things."""
+    rows = items.left_join(of_entities(ground, ground.sample, way), "entity")
+    rows = rows.mutate(kind=rows.kind.fill_null(OTHER))
+    counted = engine.to_pyarrow(rows.group_by("kind", "item", "camps").agg(count=rows.count()))
+    return ByKind(way, [(row.pop("kind"), _pattern(ground, **row)) for row in counted.to_pylist()])
 
 
 def _pattern(ground: Ground, item: int, camps: str, count: int) -> Pattern:
@@ -132,51 +157,53 @@ def weigh(claims: ir.Table, ground: Ground, trust: Sequence[Trust], today: date)
     )
 
 
-def families(trust: Sequence[Trust]) -> dict[tuple[str, str], int]:
-    """(attribute, family) → its number among the families of the attribute."""
-    numbers: dict[tuple[str, str], int] = {}
-    for attribute, family in sorted({(t.attribute, t.family) for t in trust if t.family}):
-        numbers[attribute, family] = sum(known == attribute for known, _ in numbers)
+def families(trust: Sequence[Trust]) -> dict[Family, int]:
+    """(attribute, kind, family) → its number among the families of the attribute and kind."""
+    numbers: dict[Family, int] = {}
+    for part in sorted({_family(t) for t in trust if t.family}):
+        numbers[part] = sum(known[:2] == part[:2] for known in numbers)
     return numbers
+
+
+def _family(trust: Trust) -> Family:
+    return trust.attribute, trust.kind or "", trust.family or ""
 
 
 def bits(ground: Ground) -> list[str]:
     """The columns whose bits tell the sources of an attribute apart."""
-    words = max((place for _, place in _places(ground)), default=0) // WORD + 1
+    most = max(map(len, _datasets(ground).values()), default=1)
+    words = (most - 1) // WORD + 1
     return [f"bit{word}" for word in range(words)]
 
 
 def told_apart(ground: Ground, item: int, words: Sequence[int]) -> list[str]:
     """The datasets whose bits are set in ``words``, sorted."""
-    name = ground.attributes[item]
-    datasets = [dataset for attribute, dataset in ground.sources if attribute == name]
+    datasets = _datasets(ground).get(ground.attributes[item], [])
     return [d for i, d in enumerate(datasets) if words[i // WORD] >> i % WORD & 1]
 
 
-def _places(ground: Ground) -> list[tuple[str, int]]:
-    """Per source its attribute, and its place among the sources of that."""
-    seen: dict[str, int] = {}
-    places = []
-    for attribute, _ in ground.sources:
-        places.append((attribute, seen.get(attribute, 0)))
-        seen[attribute] = places[-1][1] + 1
-    return places
+def _datasets(ground: Ground) -> dict[str, list[str]]:
+    """Per attribute the datasets that give it, sorted."""
+    found: dict[str, set[str]] = {}
+    for attribute, dataset in ground.sources:
+        found.setdefault(attribute, set()).add(dataset)
+    return {attribute: sorted(datasets) for attribute, datasets in found.items()}
 
 
 def _weights(ground: Ground, trust: Sequence[Trust]) -> pa.Table:
-    numbers, columns, places = families(trust), bits(ground), _places(ground)
+    numbers, columns, datasets = families(trust), bits(ground), _datasets(ground)
     rows = []
     for source, t in enumerate(trust):
         attribute = ground.subject.attributes[t.attribute]
         limit = -1 if attribute.fresh_days is None else attribute.fresh_days
-        word, bit = divmod(places[source][1], WORD)
+        word, bit = divmod(datasets[t.attribute].index(t.dataset), WORD)
         rows.append(
             {
                 "source": source,
                 "current": t.current,
                 "rivals": t.rivals,
                 "own_share": t.own,
-                "family": numbers[t.attribute, t.family] if t.family else -1,
+                "family": numbers[_family(t)] if t.family else -1,
                 "place": LAST_PLACE - ground.datasets.index(t.dataset),
                 "decay": -log(2) / (t.half_life_days or attribute.half_life_days),
                 "undated": t.undated,

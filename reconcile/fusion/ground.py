@@ -38,7 +38,8 @@ class Ground:
     and dataset), ``gist``, ``spelling`` (the value where it is not the gist), ``day`` (ordinal of
     as-of, 0 if unknown). ``entities``: ``entity`` and its ``name``. ``sample``: the claims about
     some entities, as good as random but always the same, and all that a ruling binds.
-    ``rulings``: ``entity, item, value, gist, number``; None if there are none.
+    ``rulings``: ``entity, item, value, gist, number``; None if there are none. ``kinds``: per item,
+    of what kind of things it is alone (:mod:`reconcile.fusion.kinds`); None: of all.
     """
 
     subject: Subject
@@ -48,6 +49,7 @@ class Ground:
     attributes: tuple[str, ...]
     datasets: tuple[str, ...]
     sources: Sources
+    kinds: tuple[str | None, ...]
     rulings: ir.Table | None = None
 
     @classmethod
@@ -71,6 +73,7 @@ class Ground:
             attributes=tuple(sorted(subject.attributes)),
             datasets=tuple(sorted({dataset for _, dataset in sources})),
             sources=sources,
+            kinds=(None,) * len(subject.attributes),
             rulings=binding,
         )
 

@@ -111,17 +111,17 @@ def sign(decided: ir.Table, ground: Ground, trust: Sequence[Trust], today: date)
 
 
 def _attribute_table(ground: Ground, trust: Sequence[Trust]) -> pa.Table:
-    known, many = {t.attribute: t for t in trust}, ground.subject.many
+    known, many = {(t.attribute, t.kind): t for t in trust}, ground.subject.many
     rows = [
         {
             "item": item,
             # Of sets the odds count all rivals already.
-            "rivals": 0.0 if name in many else known[name].rivals if name in known else 1.0,
-            "shift": known[name].shift if name in known else 0.0,
-            "slope": known[name].slope if name in known else 1.0,
-            "decay": -log(2) / (known[name].half_life_days or inf) if name in known else 0.0,
+            "rivals": 0.0 if part[0] in many else known[part].rivals if part in known else 1.0,
+            "shift": known[part].shift if part in known else 0.0,
+            "slope": known[part].slope if part in known else 1.0,
+            "decay": -log(2) / (known[part].half_life_days or inf) if part in known else 0.0,
         }
-        for item, name in enumerate(ground.attributes)
+        for item, part in enumerate(zip(ground.attributes, ground.kinds, strict=True))
     ]
     schema = {
         "item": pa.int16(),

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from reconcile.fusion.camps import Camps, Pattern
-from reconcile.fusion.choice import HIGHEST, choose
+from reconcile.fusion.choice import HIGHEST, Chosen, choose
 from reconcile.fusion.learning import START, explain
 
 FEW_RIVALS = 1.0  # of an attribute that nothing is known of
@@ -33,6 +33,9 @@ class Trust:
     Where an entity may have several values, ``reliability`` is how much of what the source lists
     is right, ``sensitivity`` how often it lists a true member, ``false_rate`` how often one of
     the wrong values that it could list, ``rivals`` how many of these there are for a true one.
+
+    ``kind``: the kind of things that all this is about, a value of the attribute ``kind_of``; None:
+    all things of which nothing else is told.
     """
 
     attribute: str
@@ -49,6 +52,8 @@ class Trust:
     undated: float = 1.0
     sensitivity: float | None = None
     false_rate: float | None = None
+    kind: str | None = None
+    kind_of: str | None = None
 
     @property
     def current(self) -> float:
@@ -63,19 +68,49 @@ _TYPES = {"str": pa.string(), "str | None": pa.string()}
 _SCHEMA = pa.schema([(f.name, _TYPES.get(str(f.type), pa.float64())) for f in fields(Trust)])
 
 
+@dataclass(frozen=True)
+class Lesson:
+    """What was learned: the ``trust`` in sources, and per attribute how well the best explanation
+    explains its claims (``worth``, nats) and of how many ``things`` these are.
+    """
+
+    trust: list[Trust]
+    worth: Mapping[str, float]
+    things: Mapping[str, float]
+
+
 def learn(
     patterns: Iterable[Pattern],
     sources: Iterable[tuple[str, str]],
     rivals: Mapping[str, float],
 ) -> list[Trust]:
-    """The trust in every (attribute, dataset) of ``sources``, sorted.
+    """The trust of :func:`study`."""
+    return study(patterns, sources, rivals).trust
+
+
+def study(
+    patterns: Iterable[Pattern],
+    sources: Iterable[tuple[str, str]],
+    rivals: Mapping[str, float],
+) -> Lesson:
+    """What is learned of every (attribute, dataset) of ``sources``, sorted.
 
     Args:
         patterns: items that at least two sources know, or whose truth is known.
         rivals: attribute → a first guess at how many wrong values there are; at least 1.
     """
     camps = Camps(patterns, sources, rivals)
-    chosen = choose(camps, explain(camps))
+    explanations = explain(camps)
+    worth = np.max([e.worth + e.prior for e in explanations], axis=0)
+    things = np.bincount(camps.item_attribute, camps.count, camps.attributes)
+    return Lesson(
+        _trust(camps, choose(camps, explanations)),
+        dict(zip(camps.names, worth.tolist(), strict=True)),
+        dict(zip(camps.names, things.tolist(), strict=True)),
+    )
+
+
+def _trust(camps: Camps, chosen: Chosen) -> list[Trust]:
     learned, votes = chosen.learned, chosen.votes
     members = np.bincount(votes.family, minlength=len(votes.family))
     found = []
@@ -103,17 +138,20 @@ def report(trust: Sequence[Trust]) -> pa.Table:
 
 
 def recall(known: pa.Table, sources: Sequence[tuple[str, str]]) -> list[Trust]:
-    """The trust in ``sources``, in their order, as an earlier :func:`report` has it. A source
-    that was not there then counts like any nothing is known of.
+    """The trust in ``sources``, in their order, as an earlier :func:`report` has it, then that in
+    some of them by kind. A source that was not there then counts like any nothing is known of.
     """
     names = [name for name in _SCHEMA.names if name in known.column_names]
     rows = [Trust(**row) for row in known.select(names).to_pylist()]
-    trust = {(row.attribute, row.dataset): row for row in rows}
-    of_attribute = {row.attribute: row for row in rows}
-    return [
+    trust = {(row.attribute, row.dataset): row for row in rows if row.kind is None}
+    of_attribute = {row.attribute: row for row in trust.values()}
+    overall = [
         trust.get((attribute, dataset)) or _stranger(attribute, dataset, of_attribute)
         for attribute, dataset in sources
     ]
+    there = set(sources)
+    by_kind = [row for row in rows if row.kind and (row.attribute, row.dataset) in there]
+    return [*overall, *by_kind]
 
 
 def _stranger(attribute: str, dataset: str, known: Mapping[str, Trust]) -> Trust:

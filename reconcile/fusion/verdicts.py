@@ -14,6 +14,7 @@ from reconcile.fusion.codes import keep
 from reconcile.fusion.evidence import UNIT, bits, families, weigh
 from reconcile.fusion.ground import KEY, Ground
 from reconcile.fusion.kept import choose
+from reconcile.fusion.kinds import by_kind
 from reconcile.fusion.sets import set_items
 from reconcile.fusion.telling import Teller, group_table, list_claims, sign
 from reconcile.fusion.trust import Trust
@@ -49,6 +50,7 @@ def decide(
     engine: BaseBackend, ground: Ground, trust: Sequence[Trust], today: date
 ) -> tuple[ir.Table, ir.Table]:
     """The golden table and the conflicts (shapes: :class:`reconcile.fusion.Fused`)."""
+    ground = by_kind(engine, ground, trust)
     plan = _Plan(ground, trust)
 
     def weighed(claims: ir.Table) -> ir.Table:

@@ -1,0 +1,198 @@
+"""Kinds of things that sources are differently good about: a register of pensions knows the old.
+
+What kind a thing is of, the claims about another of its attributes tell, one of few values: that
+which most sources claim. Whether an attribute is learned by kind, and by whose kinds, is decided by
+what explains the claims better by more than it supposes, coarsened like all evidence.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import ibis
+import ibis.expr.types as ir
+import pyarrow as pa
+from ibis.backends import BaseBackend
+
+from reconcile.fusion.camps import Pattern
+from reconcile.fusion.choice import EVIDENCE
+from reconcile.fusion.codes import Sources, keep
+from reconcile.fusion.ground import KEY, Ground
+from reconcile.fusion.trust import Lesson, Trust, study
+
+MOST = 8  # kinds
+FEWEST = 300  # things of a kind in the sample
+COVERED = 0.8  # of the things in the sample have one of these kinds
+GAIN = 3.0  # nats of coarsened evidence, for an attribute to be learned by kind
+OTHER = ""  # the kind of what is of no other
+_MARK = "@"  # stands in no attribute's name
+
+
+@dataclass(frozen=True)
+class Telling:
+    """An attribute whose values, ``kinds``, tell kinds apart."""
+
+    attribute: str
+    kinds: tuple[str, ...]
+
+
+def telling(engine: BaseBackend, ground: Ground) -> list[Telling]:
+    """The attributes that tell kinds in the sample."""
+    leading = _leading(ground.sample.filter(ground.sample.item.notin(_unfit(ground))))
+    total = ground.sample.entity.nunique()
+    sizes = leading.group_by("item", "kind").agg(size=leading.count())
+    large = sizes.filter(sizes["size"] >= FEWEST)
+    things = int(engine.to_pyarrow(total).as_py())
+    found: dict[int, list[tuple[str, int]]] = defaultdict(list)
+    for row in engine.to_pyarrow(large).to_pylist():
+        found[row["item"]].append((row["kind"], row["size"]))
+    return [
+        Telling(ground.attributes[item], tuple(sorted(kind for kind, _ in kinds)))
+        for item, kinds in sorted(found.items())
+        if 1 < len(kinds) <= MOST and sum(size for _, size in kinds) >= COVERED * things
+    ]
+
+
+def _unfit(ground: Ground) -> list[int]:
+    """Keys and sets tell no kinds."""
+    subject = ground.subject
+    apart = {*subject.many, *subject.keys}
+    return [item for item, name in enumerate(ground.attributes) if name in apart]
+
+
+def _leading(claims: ir.Table) -> ir.Table:
+    """``entity, item, kind``: what most sources claim, of equals the last in order."""
+    camps = claims.group_by(*KEY, "gist").agg(size=claims.count())
+    best = camps.group_by(KEY).agg(best=ibis.struct({"n": camps["size"], "v": camps.gist}).max())
+    return best.select(*KEY, kind=best.best["v"])
+
+
+def of_entities(ground: Ground, claims: ir.Table, by: Telling) -> ir.Table:
+    """``entity, kind`` of all that ``claims`` tell the kind of."""
+    item = ground.attributes.index(by.attribute)
+    found = _leading(claims.filter(claims.item == item))
+    return found.filter(found.kind.isin(by.kinds)).select("entity", "kind")
+
+
+@dataclass(frozen=True)
+class ByKind:
+    """The patterns of the sample apart by kind: (kind, pattern)."""
+
+    by: Telling
+    patterns: Sequence[tuple[str, Pattern]]
+
+
+def learn_kinds(
+    whole: Lesson, divided: Sequence[ByKind], sources: Sources, rivals: Mapping[str, float]
+) -> list[Trust]:
+    """The trust in sources by kind, for the attributes of which the claims speak for that.
+
+    Args:
+        whole: what was learned of all kinds together.
+        divided: the same patterns, once for each attribute that tells kinds.
+        rivals: as for :func:`reconcile.fusion.trust.study`.
+    """
+    best: dict[str, tuple[float, list[Trust]]] = {}
+    for way in divided:
+        kinds = (*way.by.kinds, OTHER)
+        found = study(
+            [replace(p, attribute=_part(p.attribute, kind)) for kind, p in way.patterns],
+            [(_part(name, kind), dataset) for name, dataset in sources for kind in kinds],
+            {_part(name, kind): r for name, r in rivals.items() for kind in kinds},
+        )
+        told: dict[str, list[Trust]] = defaultdict(list)
+        for trust in found.trust:
+            name, _, kind = trust.attribute.partition(_MARK)
+            told[name].append(replace(trust, attribute=name, kind=kind, kind_of=way.by.attribute))
+        for name, trusts in told.items():
+            worth = sum(found.worth[_part(name, kind)] for kind in kinds)
+            coarse = 1 + whole.things[name] / EVIDENCE
+            gain = (worth - whole.worth[name]) / coarse
+            if name != way.by.attribute and gain > best.get(name, (GAIN, []))[0]:
+                best[name] = gain, trusts
+    return [t for _, (_, trusts) in sorted(best.items()) for t in trusts if t.kind != OTHER]
+
+
+def _part(attribute: str, kind: str) -> str:
+    return f"{attribute}{_MARK}{kind}"
+
+
+def by_kind(engine: BaseBackend, ground: Ground, trust: Sequence[Trust]) -> Ground:
+    """``ground`` with items and sources of their own for what is believed by kind: ``trust`` then
+    belongs to its ``sources``, one by one.
+    """
+    further = trust[len(ground.sources) :]
+    if not further:
+        return ground
+    ways: dict[str, Telling] = {}
+    for t in further:
+        kinds = {x.kind for x in further if x.attribute == t.attribute if x.kind is not None}
+        ways[t.attribute] = Telling(str(t.kind_of), tuple(sorted(kinds)))
+    attributes, told = list(ground.attributes), list(ground.kinds)
+    for name, way in ways.items():
+        attributes += [name] * len(way.kinds)
+        told += way.kinds
+    known = {(n, k): code for code, (n, k) in enumerate(zip(attributes, told, strict=True))}
+    codes = {source: code for code, source in enumerate(ground.sources)}
+    rows = [
+        {
+            "item": known[t.attribute, None],
+            "source": codes[t.attribute, t.dataset],
+            "kind": t.kind,
+            "item_of_kind": known[t.attribute, t.kind],
+            "source_of_kind": len(codes) + place,
+        }
+        for place, t in enumerate(further)
+    ]
+    split = _Split(ground, ways, pa.Table.from_pylist(rows, _ROWS))
+    return replace(
+        ground,
+        claims=keep(engine, split.claims()),
+        rulings=None if ground.rulings is None else keep(engine, split.rulings(ground.rulings)),
+        attributes=tuple(attributes),
+        kinds=tuple(told),
+        sources=(*ground.sources, *((t.attribute, t.dataset) for t in further)),
+    )
+
+
+_ROWS = pa.schema(
+    {
+        "item": pa.int16(),
+        "source": pa.int32(),
+        "kind": pa.string(),
+        "item_of_kind": pa.int16(),
+        "source_of_kind": pa.int32(),
+    }
+)
+
+
+class _Split:
+    def __init__(self, ground: Ground, ways: Mapping[str, Telling], rows: pa.Table) -> None:
+        self._claims = ground.claims
+        self._rows = ibis.memtable(rows)
+        kinds = None
+        for name, way in ways.items():
+            item = ibis.literal(ground.attributes.index(name), "int16")
+            found = of_entities(ground, ground.claims, way).mutate(item=item)
+            kinds = found if kinds is None else kinds.union(found)
+        assert kinds is not None
+        self._kinds = kinds
+
+    def claims(self) -> ir.Table:
+        """The claims, in the codes of their kind."""
+        rows = self._claims.left_join(self._kinds, KEY).drop("entity_right", "item_right")
+        rows = rows.left_join(self._rows, ["item", "source", "kind"])
+        return rows.mutate(
+            item=ibis.coalesce(rows.item_of_kind, rows.item),
+            source=ibis.coalesce(rows.source_of_kind, rows.source),
+        ).select(*self._claims.columns)
+
+    def rulings(self, rulings: ir.Table) -> ir.Table:
+        """The rulings, in the codes of their kind."""
+        items = self._rows.select("item", "kind", "item_of_kind").distinct()
+        rows = rulings.left_join(self._kinds, KEY).drop("entity_right", "item_right")
+        rows = rows.left_join(items, ["item", "kind"])
+        item = ibis.coalesce(rows.item_of_kind, rows.item)
+        return rows.mutate(item=item).select(*rulings.columns)
