@@ -184,6 +184,11 @@ class Camps:
         """Sums of a row's figures for each source."""
         return np.bincount(self.row_source, rows, len(self.sources)).astype(np.float64)
 
+    def by_attribute(self, items: Floats) -> Floats:
+        """Sums of an item's figures, as often as it occurs, for each attribute."""
+        found = np.bincount(self.item_attribute, items * self.count, self.attributes)
+        return found.astype(np.float64)
+
     def by_pair(self, meetings: npt.NDArray[np.generic]) -> Floats:
         """Sums of a meeting's figures for each pair."""
         return np.bincount(self.meeting_pair, meetings, len(self.pair_one)).astype(np.float64)

@@ -98,15 +98,15 @@ def _pick(one: Votes, other: Votes, where: npt.NDArray[np.bool_]) -> Votes:
 
 
 def _distinct(camps: Camps, explanations: Sequence[Explanation], worth: Floats) -> Floats:
-    """``worth`` (explanation × attribute); of those with the same families only the best has any,
-    lest what is found often counts more.
+    """``worth`` (explanation × attribute); of those with the same families, and as ``hard``, only
+    the best has any, lest what is found often counts more.
     """
     families = [roots(e.learned.parent) for e in explanations]
     for attribute in range(camps.attributes):
         of = camps.attribute == attribute
-        best: dict[tuple[bool, bytes], int] = {}
+        best: dict[tuple[bool, bool, bytes], int] = {}
         for place, family in enumerate(families):
-            key = (place == 0, family[of].tobytes())
+            key = (place == 0, explanations[place].hard, family[of].tobytes())
             rival = best.setdefault(key, place)
             if worth[place, attribute] > worth[rival, attribute]:
                 worth[rival, attribute] = -np.inf

@@ -91,7 +91,8 @@ def _patterns(engine: BaseBackend, ground: Ground, items: ir.Table) -> list[Patt
 
 def _divided(engine: BaseBackend, ground: Ground, items: ir.Table, way: Telling) -> ByKind:
     """The patterns apart by the kind of things."""
-    rows = items.left_join(of_entities(ground, ground.sample, way), "entity")
+    others = items.filter(items.item != ground.attributes.index(way.attribute))
+    rows = others.left_join(of_entities(ground, ground.sample, way), "entity")
     rows = rows.mutate(kind=rows.kind.fill_null(OTHER))
     counted = engine.to_pyarrow(rows.group_by("kind", "item", "camps").agg(count=rows.count()))
     return ByKind(way, [(row.pop("kind"), _pattern(ground, **row)) for row in counted.to_pylist()])

@@ -96,21 +96,22 @@ def learn_kinds(
     """
     best: dict[str, tuple[float, list[Trust]]] = {}
     for way in divided:
-        kinds = (*way.by.kinds, OTHER)
+        kinds, own = (*way.by.kinds, OTHER), way.by.attribute
+        about = [(name, dataset) for name, dataset in sources if name != own]
         found = study(
             [replace(p, attribute=_part(p.attribute, kind)) for kind, p in way.patterns],
-            [(_part(name, kind), dataset) for name, dataset in sources for kind in kinds],
+            [(_part(name, kind), dataset) for name, dataset in about for kind in kinds],
             {_part(name, kind): r for name, r in rivals.items() for kind in kinds},
         )
         told: dict[str, list[Trust]] = defaultdict(list)
         for trust in found.trust:
             name, _, kind = trust.attribute.partition(_MARK)
-            told[name].append(replace(trust, attribute=name, kind=kind, kind_of=way.by.attribute))
+            told[name].append(replace(trust, attribute=name, kind=kind, kind_of=own))
         for name, trusts in told.items():
             worth = sum(found.worth[_part(name, kind)] for kind in kinds)
             coarse = 1 + whole.things[name] / EVIDENCE
             gain = (worth - whole.worth[name]) / coarse
-            if name != way.by.attribute and gain > best.get(name, (GAIN, []))[0]:
+            if gain > best.get(name, (GAIN, []))[0]:
                 best[name] = gain, trusts
     return [t for _, (_, trusts) in sorted(best.items()) for t in trusts if t.kind != OTHER]
 

@@ -24,7 +24,6 @@ SETTLING = 3  # last rounds, in which nobody changes whom it copies
 TUNING = 8  # rounds in which the number of rivals is put to the test
 TUNING_STEP = 1.25  # by which factor it may become smaller in each
 SPARE = 0.05  # rivals left for a mistake beyond them all
-STARTS = 8  # how many suspicions are tried at most
 START = 0.8  # the reliability of a source nothing is known of
 SOURCE_PRIOR = 20.0  # how many claims that start is worth for a source as a whole
 ATTRIBUTE_PRIOR = 20.0  # how many claims the source as a whole is worth for one attribute
@@ -67,29 +66,19 @@ class Learned:
 class Explanation:
     """One way to explain the claims: what it says of the sources, how likely it makes each camp
     (``truth``), how well it explains the claims of each attribute (``worth``, nats), and how
-    plausible what it supposes is beforehand (``prior``, nats).
+    plausible what it supposes is beforehand (``prior``, nats). ``hard``: it supposes that some
+    things are harder than others (:mod:`reconcile.fusion.difficulty`).
     """
 
     learned: Learned
     truth: Floats
     worth: Floats
     prior: Floats
-
-
-def explain(camps: Camps) -> list[Explanation]:
-    """Explanations of the claims, the plainest first: all sources alike."""
-    learner = _Learner(camps)
-    nobody = camps.suspicion(0)
-    found = [learner.settle(nobody, _Way(alike=True)), learner.settle(nobody)]
-    steps = min(camps.suspicions, STARTS)
-    for step in range(1, steps + 1):
-        suspicion = camps.suspicion(step / steps)
-        found += [learner.settle(suspicion), learner.settle(suspicion, _Way(firm=True))]
-    return found
+    hard: bool = False
 
 
 @dataclass(frozen=True)
-class _Way:
+class Way:
     """How to learn: all sources ``alike``; a ``firm`` suspicion is not given up."""
 
     alike: bool = False
@@ -109,11 +98,13 @@ class _Belief:
     model: Indices
 
 
-class _Learner:
+class Learner:
+    """Learns from camps, starting from a suspicion who copies whom."""
+
     def __init__(self, camps: Camps) -> None:
         self.camps = camps
 
-    def settle(self, suspects: npt.NDArray[np.bool_], way: _Way = _Way()) -> Explanation:
+    def settle(self, suspects: npt.NDArray[np.bool_], way: Way = Way()) -> Explanation:
         """What a first suspicion leads to."""
         camps = self.camps
         start = np.full(len(camps.sources), START)
@@ -132,10 +123,10 @@ class _Learner:
             belief = self._tuned(belief, way)
         truth, likelihood = self._truth(belief)
         learned = self._sum_up(belief)
-        worth = likelihood - self._complexity(learned, way)
+        worth = likelihood - self.complexity(learned, way)
         return Explanation(learned, truth, worth, self._plausibility(learned))
 
-    def _tuned(self, belief: _Belief, way: _Way) -> _Belief:
+    def _tuned(self, belief: _Belief, way: Way) -> _Belief:
         """``rivals`` a step lower where that makes the claims likelier, and what follows from it.
         What is learned of rivals from shared mistakes (:meth:`_rivals`) holds itself up: with many
         in mind, the truth may well be what nobody claims, and then all err, each in its own way.
@@ -180,7 +171,7 @@ class _Learner:
         mean = np.where(total > 0, right / np.maximum(total, 1), START)[camps.attribute]
         return replace(belief, reliability=mean, alone=mean)
 
-    def _complexity(self, learned: Learned, way: _Way) -> Floats:
+    def complexity(self, learned: Learned, way: Way) -> Floats:
         """Per attribute, by how many nats an explanation must be better for what it supposes:
         reliabilities far from the usual, and what was learned from so many claims.
         """
@@ -228,24 +219,9 @@ class _Learner:
         """Per camp how likely its value is the true one, values nobody claims having their share;
         and per attribute the log-likelihood of all claims.
         """
-        camps = self.camps
-        items = len(camps.count)
         right, wrong, _ = self._rows(belief)
-        score = np.bincount(camps.row_camp, np.log(right / wrong), len(camps.camp_item))
-        best = np.zeros(items)
-        np.maximum.at(best, camps.camp_item, score)
-        odds = np.exp(score - best[camps.camp_item]) * camps.camp_possible
-        rivals = np.ones(camps.attributes)
-        rivals[camps.attribute] = belief.rivals
-        rivals = rivals[camps.item_attribute]
-        unclaimed = np.maximum(rivals + 1 - camps.item_camps, camps.item_missed)
-        unclaimed = np.where(camps.item_known & ~camps.item_missed, 0, unclaimed)
-        total = np.bincount(camps.camp_item, odds, items) + unclaimed * np.exp(-best)
-        total = np.maximum(total, LEAST_ODDS)
-        base = np.bincount(camps.row_item, np.log(wrong), items)
-        likelihood = base + best + np.log(total) + _ways(rivals, camps.item_camps)
-        by_attribute = np.bincount(camps.item_attribute, likelihood * camps.count, camps.attributes)
-        return odds / total[camps.camp_item], by_attribute.astype(np.float64)
+        truth, likelihood = weighed(self.camps, right, wrong, belief.rivals)
+        return truth, self.camps.by_attribute(likelihood)
 
     def _update(self, belief: _Belief, truth: Floats) -> _Belief:
         """Reliabilities and rates of copying, given how likely each value is true."""
@@ -339,6 +315,31 @@ class _Learner:
         odds = (share / (1 - share) * (1 - a * b - chance) - chance) / (1 - (a + b) / 2)
         odds = np.maximum(odds, 0)
         return odds / (1 + odds)
+
+
+def weighed(camps: Camps, right: Floats, wrong: Floats, rivals: Floats) -> tuple[Floats, Floats]:
+    """Per camp how likely its value is the true one, values nobody claims having their share; and
+    per item the log-likelihood of its claims.
+
+    Args:
+        right: per row how likely its claim is if its camp is right, ``wrong``: if it is wrong.
+        rivals: per source.
+    """
+    items = len(camps.count)
+    score = np.bincount(camps.row_camp, np.log(right / wrong), len(camps.camp_item))
+    best = np.zeros(items)
+    np.maximum.at(best, camps.camp_item, score)
+    odds = np.exp(score - best[camps.camp_item]) * camps.camp_possible
+    of_attribute = np.ones(camps.attributes)
+    of_attribute[camps.attribute] = rivals
+    of_item = of_attribute[camps.item_attribute]
+    unclaimed = np.maximum(of_item + 1 - camps.item_camps, camps.item_missed)
+    unclaimed = np.where(camps.item_known & ~camps.item_missed, 0, unclaimed)
+    total = np.bincount(camps.camp_item, odds, items) + unclaimed * np.exp(-best)
+    total = np.maximum(total, LEAST_ODDS)
+    base = np.bincount(camps.row_item, np.log(wrong), items)
+    likelihood = base + best + np.log(total) + _ways(of_item, camps.item_camps)
+    return odds / total[camps.camp_item], likelihood.astype(np.float64)
 
 
 def _strongest(rate: Floats) -> Indices:

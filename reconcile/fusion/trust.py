@@ -11,7 +11,8 @@ import pyarrow as pa
 
 from reconcile.fusion.camps import Camps, Pattern
 from reconcile.fusion.choice import HIGHEST, Chosen, choose
-from reconcile.fusion.learning import START, explain
+from reconcile.fusion.explaining import explain
+from reconcile.fusion.learning import START
 
 FEW_RIVALS = 1.0  # of an attribute that nothing is known of
 
