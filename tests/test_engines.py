@@ -145,7 +145,10 @@ def test_linking_with_keys_strangers_and_a_model_gives_the_same(
 
 def test_linking_without_any_key_gives_the_same(lake: Lake, cluster: EngineLimits) -> None:
     title = {"zh": "企业", "en": "Enterprise"}
-    elements = {"name": "organisation_name", "address": "address", "phone": "mobile"}
+    elements = {
+        "name": "organisation_name", "address": "address", "phone": "mobile",
+        "head": "person_name", "clerk": "person_name",
+    }  # fmt: skip
     subject = Subject.model_validate(
         {
             "subject": "enterprise",
@@ -159,6 +162,7 @@ def test_linking_without_any_key_gives_the_same(lake: Lake, cluster: EngineLimit
     for n in range(120):
         name = "".join(chance.choice("东方新兴华美天地金龙科技") for _ in range(4))
         road, phone = chance.choice("人民解放建设"), f"139{chance.randrange(10**8):08}"
+        names = ["".join(chance.choice("王李张伟芳娜敏静") for _ in range(3)) for _ in range(2)]
         for feed, rows in fit.items():
             slip = chance.random() < 0.3
             rows.append(
@@ -167,6 +171,8 @@ def test_linking_without_any_key_gives_the_same(lake: Lake, cluster: EngineLimit
                     "name": f"{name}有限公司" if slip else f"{name}有限责任公司",
                     "address": f"城北区{road}路{n % 30}号" + ("西侧" if slip else ""),
                     "phone": None if chance.random() < 0.1 else phone,
+                    "head": names[slip],
+                    "clerk": names[1 - slip],
                 }
             )
     tables = {feed: pa.Table.from_pylist(rows) for feed, rows in fit.items()}

@@ -49,11 +49,12 @@ class Agreement:
     ``feature`` names a derived column of :class:`Comparison` (empty: the value itself).
     ``test``: ``equal``; ``edits`` (Damerau-Levenshtein distance at most ``bound``);
     ``jaro_winkler`` (at least ``bound``); ``within`` (numbers or days differ at most ``bound``);
-    ``in_common`` (lists that share at least ``bound``).
+    ``in_common`` (lists that share at least ``bound``); ``swapped`` (two attributes whose values
+    are equal in ``feature``, each with the other one's).
     """
 
     label: str
-    test: Literal["equal", "edits", "jaro_winkler", "within", "in_common"]
+    test: Literal["equal", "edits", "jaro_winkler", "within", "in_common", "swapped"]
     feature: str = ""
     bound: float = 0
 
@@ -70,6 +71,8 @@ class Comparison:
     ``checked``: values hold a check character: two valid ones that differ are no slip of the pen.
     ``gathers``: values name what a few may share, such as a household or a dwelling; who else has
     the same one then says something about a record.
+    ``swaps``: names a feature, empty for none: where a record has two such values, such as a given
+    and a family name, they may stand in each other's place.
     """
 
     levels: tuple[Agreement, ...] = (Agreement("exact", "equal"),)
@@ -79,6 +82,7 @@ class Comparison:
     unknown: frozenset[str] = frozenset()
     checked: bool = False
     gathers: bool = False
+    swaps: str = ""
 
 
 MISSING = frozenset(

@@ -94,6 +94,7 @@ class PersonName(Element):
         },
         blocking=("", "sound"),
         frequency=True,
+        swaps="sound",
     )
     masks = forms(partial=partial, initial=lambda name: name[:1] + hide(name[1:]))
     families = series(keep=keeping(partial))

@@ -53,7 +53,8 @@ class Compared:
     Columns of ours have plain made-up names, so that no name of an attribute reaches SQL.
     ``chance``: the share of strangers that have the same value. ``steady``: whether the records
     of one entity mostly have the same value, so that differing says something; addresses change
-    and are written in many ways.
+    and are written in many ways. ``swaps``: the attribute whose value may stand in its place, and
+    its own in that one's; the ``leading`` of the two says so, and the other one then nothing.
     """
 
     name: str
@@ -61,6 +62,8 @@ class Compared:
     comparison: Comparison
     chance: float = 0.0
     steady: bool = True
+    swaps: Compared | None = None
+    leading: bool = False
 
     @property
     def telling(self) -> bool:
@@ -75,6 +78,8 @@ class Compared:
             if self.comparison.frequency and (level.feature or level.test != "equal"):
                 found.append(Grade(level, rare=True))
             found.append(Grade(level))
+        if self.leading:
+            found.insert(1, Grade(Agreement("swapped", "swapped", self.comparison.swaps)))
         return tuple(found)
 
     @property
@@ -97,11 +102,20 @@ class Compared:
     def blocking(self) -> tuple[str, ...]:
         """The columns by which candidate pairs are found."""
         features = dict.fromkeys(["", *self.comparison.blocking])
-        return tuple(self.derived(feature) for feature in features)
+        columns = tuple(self.derived(feature) for feature in features)
+        return (*columns, self._both) if self.leading else columns
+
+    @property
+    def _both(self) -> str:
+        """The column of this value and of the one it may have changed places with, in any order."""
+        return f"{self.column}_w"
 
     def missing(self, left: str, right: str) -> str:
         """SQL: whether there is nothing to compare; ``left`` and ``right`` as in :meth:`condition`."""
-        return f"{left.format(self.column)} IS NULL OR {right.format(self.column)} IS NULL"
+        missing = f"{left.format(self.column)} IS NULL OR {right.format(self.column)} IS NULL"
+        if self.swaps is None or self.leading:
+            return missing
+        return f"{missing} OR {self._swapped(self.swaps, left, right)}"
 
     def graded(self, grade: Grade, left: str, right: str) -> str:
         """SQL: whether two values agree at ``grade``; the rest as in :meth:`condition`."""
@@ -115,6 +129,8 @@ class Compared:
         column names such as ``l.{}`` or ``{}_l``.
         """
         column = self.derived(level.feature)
+        if level.test == "swapped" and self.swaps is not None:
+            return self._swapped(self.swaps, left, right)
         if level.test == "equal":
             return f"{left.format(column)} = {right.format(column)}"
         if level.test == "within":
@@ -135,8 +151,20 @@ class Compared:
             f"greatest({function}({a}, {b}), {function}({c}, {d})) <= {level.bound}",
         )
 
+    def _swapped(self, other: Compared, left: str, right: str) -> str:
+        """SQL: whether each value agrees with the one of the ``other`` attribute, and not with
+        its own.
+        """
+        one, another = self.derived(self.comparison.swaps), other.derived(self.comparison.swaps)
+        (a, b), (c, d) = ((side.format(one), side.format(another)) for side in (left, right))
+        return f"coalesce({a} = {d} AND {b} = {c} AND {a} <> {c}, false)"
+
     def extra_columns(self) -> Iterator[tuple[str, str]]:
-        """Column → SQL of what is computed from a value or feature in the engine."""
+        """Column → SQL of what is computed from values in the engine."""
+        if self.leading and self.swaps is not None:
+            one, other = self.column, self.swaps.column
+            ways = (f"{one} || '{MARK}' || {other}", f"{other} || '{MARK}' || {one}")
+            yield self._both, f"CASE WHEN {one} < {other} THEN {ways[0]} ELSE {ways[1]} END"
         for level in self.comparison.levels:
             if level.test == "within":
                 column = self.derived(level.feature)
@@ -283,7 +311,20 @@ def columns(subject: Subject) -> Attributes:
             numbers.append(Compared(name, keys[name], plain, chance=_UNIQUE))
         else:
             compared.append(Compared(name, f"c{number}", comparison))
-    return Attributes(keys, tuple(compared), tuple(numbers), tuple(_related(subject, compared)))
+    related = tuple(_related(subject, compared))
+    return Attributes(keys, tuple(_with_swaps(compared)), tuple(numbers), related)
+
+
+def _with_swaps(compared: list[Compared]) -> Iterator[Compared]:
+    """Where just two attributes may stand in each other's place, each knows the other."""
+    pair = [attribute for attribute in compared if attribute.comparison.swaps]
+    for attribute in compared:
+        others = [other for other in pair if other is not attribute]
+        if attribute in pair and len(pair) == 2:
+            (other,) = others
+            yield replace(attribute, swaps=other, leading=attribute is pair[0])
+        else:
+            yield attribute
 
 
 def _related(subject: Subject, compared: list[Compared]) -> Iterator[Related]:

@@ -25,7 +25,7 @@ from core.engine import view
 from reconcile.linkage.ledger import Table
 from reconcile.linkage.records import Attributes, Compared, quoted_text
 
-FORMAT = 4
+FORMAT = 5
 """Raised when a state kept by an older version is of no use any more."""
 
 DIFFERING = {"records": "rid", "nodes": "entity"}
@@ -78,7 +78,7 @@ def learned(
 
 def _plain(attribute: Compared) -> dict[str, Any]:
     values = {f.name: getattr(attribute, f.name) for f in fields(attribute)}
-    fixed = ("name", "column", "comparison")
+    fixed = ("name", "column", "comparison", "swaps", "leading")
     return {name: value for name, value in values.items() if name not in fixed}
 
 
