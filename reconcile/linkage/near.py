@@ -27,7 +27,7 @@ Rule = tuple[str, ...]
 
 def columns(attributes: Attributes, frequencies: Iterable[str]) -> list[str]:
     """What is asked of ``other_nodes``, that a pair may be found."""
-    found = [column for a in attributes.compared for column in (a.column, *a.blocking)]
+    found = [c for a in attributes.compared for c in (a.column, *a.blocking, *a.both)]
     return list(dict.fromkeys([*_WHO.split(", "), *found, *frequencies]))
 
 
@@ -42,8 +42,8 @@ def block(connection: duckdb.DuckDBPyConnection, attributes: Attributes) -> bool
     connection.execute("CREATE TABLE met (l BIGINT, r BIGINT)")
     count = connection.execute("SELECT count(*) FROM nodes").fetchall()[0][0]
     budget = (_PER_NODE * count + _ANYWAY) // 2
-    telling = [column for a in attributes.compared if a.telling for column in a.blocking]
-    blocking = [column for a in attributes.compared for column in a.blocking]
+    telling = [c for a in attributes.compared if a.telling for c in (*a.blocking, *a.both)]
+    blocking = [c for a in attributes.compared for c in (*a.blocking, *a.both)]
     _number(connection, "everyone", blocking, _BETWEEN)
     shown = dict(zip(blocking, blocking, strict=True))
     for column in telling:

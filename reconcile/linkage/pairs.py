@@ -12,6 +12,7 @@ from reconcile.linkage.records import Attributes
 _PER_RECORD = 20
 _ANYWAY = 2_000_000
 _FEW = 6
+_NAMESAKES = 1_000  # nodes of the same two names, in any order
 _CAPS = (1_000_000, 300_000, 100_000, 30_000, 10_000, 3_000, 1_000, 300, 100, 30, 10, 3)
 
 Rule = tuple[str, ...]
@@ -50,6 +51,7 @@ def block(connection: Sql, attributes: Attributes) -> bool:
         for second in other.blocking
     ]
     _join(connection, "broad", twos, budget)
+    _join_swapped(connection, attributes)
     _join_entities(connection, attributes)
     connection.execute(
         """CREATE TABLE pairs AS
@@ -75,6 +77,14 @@ def _join(connection: Sql, table: str, rules: list[Rule], budget: int) -> dict[R
     return caps
 
 
+def _join_swapped(connection: Sql, attributes: Attributes) -> None:
+    """Adds pairs whose names have changed places; others of the same names are found by these."""
+    for attribute in attributes.compared:
+        for both in attribute.both:
+            apart = f"l.{attribute.column} <> r.{attribute.column}"
+            _find(connection, "nodes", (both,), _NAMESAKES, apart)
+
+
 def _join_entities(connection: Sql, attributes: Attributes) -> None:
     """Adds pairs of keyed entities, of which one may have a wrong key: those that agree on the
     values of two telling attributes, in blocks so small that it says who somebody is.
@@ -93,7 +103,8 @@ def _join_entities(connection: Sql, attributes: Attributes) -> None:
         )
 
 
-def _find(connection: Sql, table: str, rule: Rule, cap: int) -> None:
+def _find(connection: Sql, table: str, rule: Rule, cap: int, further: str = "true") -> None:
+    """``further``: SQL of what else is asked of a pair."""
     group = ", ".join(rule)
     connection.execute(
         f"""INSERT INTO found
@@ -104,7 +115,7 @@ def _find(connection: Sql, table: str, rule: Rule, cap: int) -> None:
         SELECT l.node, r.node FROM (FROM chosen WHERE NOT keyed) AS l
         JOIN chosen AS r USING ({group})
         WHERE (r.keyed OR l.node < r.node) AND l.mask & r.mask = 0
-            AND l.origin IS DISTINCT FROM r.entity"""
+            AND l.origin IS DISTINCT FROM r.entity AND {further}"""
     )
 
 

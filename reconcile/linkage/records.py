@@ -102,13 +102,14 @@ class Compared:
     def blocking(self) -> tuple[str, ...]:
         """The columns by which candidate pairs are found."""
         features = dict.fromkeys(["", *self.comparison.blocking])
-        columns = tuple(self.derived(feature) for feature in features)
-        return (*columns, self._both) if self.leading else columns
+        return tuple(self.derived(feature) for feature in features)
 
     @property
-    def _both(self) -> str:
-        """The column of this value and of the one it may have changed places with, in any order."""
-        return f"{self.column}_w"
+    def both(self) -> tuple[str, ...]:
+        """The column of this value and the one it may have changed places with, in any order; of
+        the leading one alone.
+        """
+        return (f"{self.column}_w",) if self.leading else ()
 
     def missing(self, left: str, right: str) -> str:
         """SQL: whether there is nothing to compare; ``left`` and ``right`` as in :meth:`condition`."""
@@ -164,7 +165,7 @@ class Compared:
         if self.leading and self.swaps is not None:
             one, other = self.column, self.swaps.column
             ways = (f"{one} || '{MARK}' || {other}", f"{other} || '{MARK}' || {one}")
-            yield self._both, f"CASE WHEN {one} < {other} THEN {ways[0]} ELSE {ways[1]} END"
+            yield self.both[0], f"CASE WHEN {one} < {other} THEN {ways[0]} ELSE {ways[1]} END"
         for level in self.comparison.levels:
             if level.test == "within":
                 column = self.derived(level.feature)

@@ -111,7 +111,7 @@ def recall(
 
 def node_columns(attributes: Attributes, learned: Learned) -> list[str]:
     """The columns of nodes that are kept: what is compared, found and counted by."""
-    derived = [column for a in attributes.compared for column in (a.column, *a.blocking)]
+    derived = [column for a in attributes.compared for column in (a.column, *a.blocking, *a.both)]
     plain = ("node", "entity", "keyed", "mask", "origin", *attributes.judged_columns)
     names = [*plain, *derived, *learned.frequencies]
     return list(dict.fromkeys(names))
