@@ -12,9 +12,10 @@ from itertools import chain
 import duckdb
 import pyarrow as pa
 
+from reconcile.linkage.compared import Attributes
 from reconcile.linkage.edges import DIFFERS, Edge, Side, objects
 from reconcile.linkage.lonely import GIVEN, Lonely, parted
-from reconcile.linkage.records import Attributes, quoted_text
+from reconcile.linkage.records import quoted_text
 
 MATCH = 0.99  # so sure a match of two keyed entities must be
 PRECISION = 0.99  # so many of the other matches are expected to be right,

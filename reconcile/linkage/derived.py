@@ -6,7 +6,7 @@ from __future__ import annotations
 import pyarrow as pa
 
 from core.engine import Sql
-from reconcile.linkage.records import Compared
+from reconcile.linkage.compared import Compared
 
 _PRIMES = (127, 113)
 _PART = 100_000  # values

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from core.engine import Sql
-from reconcile.linkage.records import Attributes, quoted_text
+from reconcile.linkage.compared import Attributes
+from reconcile.linkage.records import quoted_text
 
 DIFFERS = "differs"
 EDGES = pa.schema(

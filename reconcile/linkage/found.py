@@ -8,7 +8,7 @@ import duckdb
 import pyarrow as pa
 
 from reconcile.linkage import clusters, identity
-from reconcile.linkage.records import Attributes
+from reconcile.linkage.compared import Attributes
 from reconcile.linkage.state import Learned
 
 

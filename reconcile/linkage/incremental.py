@@ -18,8 +18,9 @@ import pyarrow as pa
 
 from catalog.subjects import Subject
 from reconcile.linkage import edges, keys, model, near, nodes, records, related, state
+from reconcile.linkage.compared import Attributes
 from reconcile.linkage.found import Found, decide
-from reconcile.linkage.records import Attributes, quoted_name, quoted_text
+from reconcile.linkage.records import quoted_name, quoted_text
 from reconcile.linkage.state import Learned
 
 MOST = 0.1

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from core.engine import Sql
+from reconcile.linkage.compared import Attributes, Compared
 from reconcile.linkage.derived import derive
-from reconcile.linkage.records import Attributes, Compared
 
 _RARE = 10  # times rarer than a value is on average, and hardly anybody has it
 _UNSEEN, _ASSUMED_CHANCE = 1.0, 0.002  # strangers that agree, as if one pair had been seen

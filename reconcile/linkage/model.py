@@ -18,8 +18,8 @@ import numpy as np
 from core.engine import Sql
 from reconcile.linkage import learning
 from reconcile.linkage.backends import splink_handle
+from reconcile.linkage.compared import Attributes, Compared
 from reconcile.linkage.derived import derive
-from reconcile.linkage.records import Attributes, Compared
 
 Json = dict[str, Any]
 

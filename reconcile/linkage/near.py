@@ -8,9 +8,9 @@ from itertools import combinations
 
 import duckdb
 
+from reconcile.linkage.compared import Attributes
 from reconcile.linkage.derived import derive
 from reconcile.linkage.nodes import LISTS
-from reconcile.linkage.records import Attributes
 
 _PER_NODE = 40
 _ANYWAY = 10_000

@@ -5,8 +5,9 @@ from __future__ import annotations
 
 from core.engine import Sql
 from reconcile.linkage import related
+from reconcile.linkage.compared import Attributes
 from reconcile.linkage.derived import derive
-from reconcile.linkage.records import Attributes, quoted_text
+from reconcile.linkage.records import quoted_text
 
 _FACES = 3
 _STEP = 4

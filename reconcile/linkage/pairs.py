@@ -6,8 +6,8 @@ from __future__ import annotations
 from itertools import combinations
 
 from core.engine import Sql
+from reconcile.linkage.compared import Attributes
 from reconcile.linkage.nodes import LISTS
-from reconcile.linkage.records import Attributes
 
 _PER_RECORD = 20
 _ANYWAY = 2_000_000

@@ -12,10 +12,8 @@ from collections.abc import Mapping
 
 from catalog.subjects import Subject
 from core.engine import Sql
+from reconcile.linkage.compared import MARK, NAMES, Related
 from reconcile.linkage.records import (
-    MARK,
-    NAMES,
-    Related,
     columns,
     quoted_name,
     quoted_text,

@@ -22,8 +22,9 @@ import pyarrow as pa
 from catalog.subjects import Subject
 from core.canonical import digest
 from core.engine import view
+from reconcile.linkage.compared import Attributes, Compared
 from reconcile.linkage.ledger import Table
-from reconcile.linkage.records import Attributes, Compared, quoted_text
+from reconcile.linkage.records import quoted_text
 
 FORMAT = 5
 """Raised when a state kept by an older version is of no use any more."""

@@ -12,6 +12,7 @@ import pyarrow as pa
 from catalog.subjects import Subject
 from core.engine import Sql
 from reconcile.linkage import edges, keys, model, nodes, pairs, records, related, state
+from reconcile.linkage.compared import Attributes
 from reconcile.linkage.found import Found, decide
 from reconcile.linkage.ledger import Fold
 
@@ -22,7 +23,7 @@ class Weighed:
     model of likeness (None where there was nothing to compare).
     """
 
-    attributes: records.Attributes
+    attributes: Attributes
     edges: pa.Table
     likeness: model.Json | None
 

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from catalog.standards.base import Agreement, Comparison
+from reconcile.linkage.compared import Compared
 from reconcile.linkage.derived import derive
-from reconcile.linkage.records import Compared
 
 
 def agrees(level: Agreement, left: str, right: str, comparison: Comparison | None = None) -> bool:

@@ -10,8 +10,8 @@ import pyarrow as pa
 import pytest
 
 from reconcile.linkage.clusters import settle
+from reconcile.linkage.compared import Attributes
 from reconcile.linkage.edges import EDGES
-from reconcile.linkage.records import Attributes
 
 _COUNT = 300
 _FAR = 10_000  # numbers of records that hang at an end
