@@ -126,6 +126,19 @@ def test_for_and_against_are_told_by_name(opposites: tuple[Made, Fused]) -> None
             assert row["supporting"] == f"""[{",".join(f'"{d}"' for d in supporting)}]"""
 
 
+def test_decades_tell_kinds() -> None:
+    made = make(3, SIZE, WORLDS["good about opposites"])
+    about = subject({"value": {}, "kind": {"element": "date"}})
+    decade = {"k0": "193", "k1": "200"}
+    rows: list[Claim] = [
+        (e, a, d, v if a == "value" else f"{decade[v]}{int(e[1:]) % 10}-05-01", None)
+        for e, a, d, v, _ in told(made)
+    ]
+    result = fuse(ENGINE, about, table(rows), TODAY)
+    assert set(by_kind(result)["kind"].to_pylist()) == {"193", "200"}
+    assert accuracy(result, made) > 0.96
+
+
 def test_neither_keys_nor_sets_tell_kinds() -> None:
     made = make(3, SIZE, WORLDS["good about opposites"])
     for more in ({"many": True}, {"key": True}):
