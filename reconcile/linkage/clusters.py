@@ -19,10 +19,10 @@ from reconcile.linkage.records import quoted_text
 
 MATCH = 0.99  # so sure a match of two keyed entities must be
 PRECISION = 0.99  # so many of the other matches are expected to be right,
-FLOOR = 0.8  # and each is at least so likely
+FLOOR = 0.8
 _NEGLIGIBLE = 0.05
 _FAR = 12.0
-_MOST = 0.5
+_SUPPORT = 0.3  # of the pairs between two clusters are likely, that less than sure ones join them
 _SHARED_KEY = 0.5
 
 
@@ -160,8 +160,9 @@ def threshold(certainties: Iterable[float]) -> float:
 def _joined(clusters: _Clusters, sure: Sure, least: float) -> dict[Side, tuple[float, str]]:
     """Merges what is certain enough, best first; which side joined by which certainty and why.
 
-    What is less than sure only joins clusters most of whose members are likely to be the same:
-    where they are many, the one pair that looks alike by chance is easily found.
+    What is less than sure only joins clusters of which a fair share of the pairs are likely: where
+    they are many, the one pair that looks alike by chance is easily found. Most of them would be
+    too much to ask: where records are poor, many pairs of the same have little in common.
     """
     joined: dict[Side, tuple[float, str]] = {}
     merged = [(edge, how) for edge, how in sure if how >= MATCH and clusters.merge(edge)]
@@ -177,7 +178,7 @@ def _joined(clusters: _Clusters, sure: Sure, least: float) -> dict[Side, tuple[f
 
 
 def _agreed(clusters: _Clusters, sure: Sure, least: float) -> Iterator[tuple[Edge, float]]:
-    """Merges clusters that have been found alike by most pairs of their members; none twice,
+    """Merges clusters that have been found alike by many pairs of their members; none twice,
     since then it has members that were not asked.
     """
     support: dict[tuple[int, int], float] = defaultdict(float)
@@ -192,7 +193,7 @@ def _agreed(clusters: _Clusters, sure: Sure, least: float) -> Iterator[tuple[Edg
     touched: set[int] = set()
     for between in sorted(best, key=lambda pair: (-round(support[pair], 6), pair)):
         edge, certainty = best[between]
-        if certainty < least or support[between] < _MOST or not touched.isdisjoint(between):
+        if certainty < least or support[between] < _SUPPORT or not touched.isdisjoint(between):
             continue
         if clusters.merge(edge):
             touched.update(between)
