@@ -139,6 +139,14 @@ def test_decades_tell_kinds() -> None:
     assert accuracy(result, made) > 0.96
 
 
+def test_what_tells_kinds_may_stand_alone() -> None:
+    made = make(3, SIZE, WORLDS["good about opposites"])
+    rows = [claim for claim in told(made) if claim[1] == "kind"]
+    result = fuse(ENGINE, subject({"kind": {}}), table(rows), TODAY)
+    assert len(golden(result)) == len(made.kinds)
+    assert not by_kind(result).num_rows
+
+
 def test_neither_keys_nor_sets_tell_kinds() -> None:
     made = make(3, SIZE, WORLDS["good about opposites"])
     for more in ({"many": True}, {"key": True}):
