@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
@@ -42,9 +43,11 @@ def believe(engine: BaseBackend, ground: Ground, today: date) -> list[Trust]:
     single = beside_sets(ground) if ground.subject.many else ground
     rivals, items = _rivals(engine, single), _items(engine, single)
     lesson = study(_patterns(engine, single, items), ground.sources, rivals)
-    divided = [_divided(engine, single, items, way) for way in telling(engine, ground)]
     trust = learn_sets(engine, ground, lesson.trust)
-    trust += learn_kinds(lesson, divided, _single(ground), rivals)
+    several = _several(ground)
+    ways = telling(engine, ground) if several else []
+    divided = [_divided(engine, ground, items, (way, several)) for way in ways]
+    trust += learn_kinds(lesson, divided, several, rivals)
     halves = half_lives(engine, ground)
     without = undated(engine, ground, halves, today)
     return [
@@ -57,9 +60,11 @@ def believe(engine: BaseBackend, ground: Ground, today: date) -> list[Trust]:
     ]
 
 
-def _single(ground: Ground) -> Sources:
-    """The sources of attributes that have one value."""
-    return tuple(s for s in ground.sources if s[0] not in ground.subject.many)
+def _several(ground: Ground) -> Sources:
+    """The sources of attributes of one value that more than one dataset gives."""
+    given = Counter(attribute for attribute, _ in ground.sources)
+    many = ground.subject.many
+    return tuple(s for s in ground.sources if given[s[0]] > 1 and s[0] not in many)
 
 
 def _items(engine: BaseBackend, ground: Ground) -> ir.Table:
@@ -89,9 +94,13 @@ def _patterns(engine: BaseBackend, ground: Ground, items: ir.Table) -> list[Patt
     return [_pattern(ground, **row) for row in counted.to_pylist()]
 
 
-def _divided(engine: BaseBackend, ground: Ground, items: ir.Table, way: Telling) -> ByKind:
-    """The patterns apart by the kind of things."""
-    others = items.filter(items.item != ground.attributes.index(way.attribute))
+def _divided(
+    engine: BaseBackend, ground: Ground, items: ir.Table, which: tuple[Telling, Sources]
+) -> ByKind:
+    """The patterns of some sources apart by the kind of things."""
+    way, sources = which
+    names = sorted({name for name, _ in sources} - {way.attribute})
+    others = items.filter(items.item.isin([ground.attributes.index(name) for name in names]))
     rows = others.left_join(of_entities(ground, ground.sample, way), "entity")
     rows = rows.mutate(kind=rows.kind.fill_null(OTHER))
     counted = engine.to_pyarrow(rows.group_by("kind", "item", "camps").agg(count=rows.count()))

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from reconcile.fusion.camps import Camps
+from collections.abc import Sequence
+
+import numpy as np
+
+from reconcile.fusion.camps import Camps, Floats
 from reconcile.fusion.difficulty import harder
 from reconcile.fusion.learning import Explanation, Learner, Way
 
+PLAIN = 2  # of the explanations, the first ones, are plain
 STARTS = 8  # how many suspicions are tried at most
 
 
@@ -14,13 +19,20 @@ def explain(camps: Camps) -> list[Explanation]:
     learner = Learner(camps)
     nobody = camps.suspicion(0)
     independent = learner.settle(nobody, Way(firm=True))
-    found = [
-        learner.settle(nobody, Way(alike=True)),
-        learner.settle(nobody),
-        harder(learner, independent),
-    ]
+    found = [*plainly(camps), harder(learner, independent)]
     steps = min(camps.suspicions, STARTS)
     for step in range(1, steps + 1):
         suspicion = camps.suspicion(step / steps)
         found += [learner.settle(suspicion), learner.settle(suspicion, Way(firm=True))]
     return found
+
+
+def plainly(camps: Camps) -> list[Explanation]:
+    """All sources alike, and each as reliable as it is, suspecting nobody at first."""
+    learner, nobody = Learner(camps), camps.suspicion(0)
+    return [learner.settle(nobody, Way(alike=True)), learner.settle(nobody)]
+
+
+def worth(explanations: Sequence[Explanation]) -> Floats:
+    """Per attribute how well the best of them explains its claims (nats)."""
+    return np.asarray(np.max([e.worth + e.prior for e in explanations], axis=0))

@@ -20,7 +20,7 @@ from reconcile.fusion.camps import Pattern
 from reconcile.fusion.choice import EVIDENCE
 from reconcile.fusion.codes import Sources, keep
 from reconcile.fusion.ground import KEY, Ground
-from reconcile.fusion.trust import Lesson, Trust, study
+from reconcile.fusion.trust import Lesson, Trust, glance, study
 
 MOST = 12  # kinds
 FEWEST = 300  # things of a kind in the sample
@@ -106,22 +106,36 @@ def learn_kinds(
     for way in divided:
         kinds, own = (*way.by.kinds, OTHER), way.by.attribute
         about = [(name, dataset) for name, dataset in sources if name != own]
-        found = study(
+        parts = (
             [replace(p, attribute=_part(p.attribute, kind)) for kind, p in way.patterns],
             [(_part(name, kind), dataset) for name, dataset in about for kind in kinds],
             {_part(name, kind): r for name, r in rivals.items() for kind in kinds},
         )
+        names, plain = {name for name, _ in about}, glance(*parts)
+        if not any(_gain(whole, whole.plain, plain, (n, kinds)) > GAIN / 2 for n in names):
+            continue
+        found = study(*parts)
         told: dict[str, list[Trust]] = defaultdict(list)
         for trust in found.trust:
             name, _, kind = trust.attribute.partition(_MARK)
             told[name].append(replace(trust, attribute=name, kind=kind, kind_of=own))
         for name, trusts in told.items():
-            worth = sum(found.worth[_part(name, kind)] for kind in kinds)
-            coarse = 1 + whole.things[name] / EVIDENCE
-            gain = (worth - whole.worth[name]) / coarse
+            gain = _gain(whole, whole.worth, found.worth, (name, kinds))
             if gain > best.get(name, (GAIN, []))[0]:
                 best[name] = gain, trusts
     return [t for _, (_, trusts) in sorted(best.items()) for t in trusts if t.kind != OTHER]
+
+
+def _gain(
+    whole: Lesson,
+    together: Mapping[str, float],
+    apart: Mapping[str, float],
+    of: tuple[str, Sequence[str]],
+) -> float:
+    """By how many nats of coarsened evidence an attribute is explained better apart by kinds."""
+    name, kinds = of
+    worth = sum(apart[_part(name, kind)] for kind in kinds)
+    return (worth - together[name]) / (1 + whole.things[name] / EVIDENCE)
 
 
 def _part(attribute: str, kind: str) -> str:

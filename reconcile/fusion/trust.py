@@ -9,9 +9,9 @@ from math import exp, log
 import numpy as np
 import pyarrow as pa
 
-from reconcile.fusion.camps import Camps, Pattern
+from reconcile.fusion.camps import Camps, Floats, Pattern
 from reconcile.fusion.choice import HIGHEST, Chosen, choose
-from reconcile.fusion.explaining import explain
+from reconcile.fusion.explaining import PLAIN, explain, plainly, worth
 from reconcile.fusion.learning import START
 
 FEW_RIVALS = 1.0  # of an attribute that nothing is known of
@@ -71,12 +71,13 @@ _SCHEMA = pa.schema([(f.name, _TYPES.get(str(f.type), pa.float64())) for f in fi
 
 @dataclass(frozen=True)
 class Lesson:
-    """What was learned: the ``trust`` in sources, and per attribute how well the best explanation
-    explains its claims (``worth``, nats) and of how many ``things`` these are.
+    """What was learned: the ``trust`` in sources, and per attribute how well the best explanation,
+    and the best ``plain`` one, explains its claims (nats) and of how many ``things`` these are.
     """
 
     trust: list[Trust]
     worth: Mapping[str, float]
+    plain: Mapping[str, float]
     things: Mapping[str, float]
 
 
@@ -102,13 +103,27 @@ def study(
     """
     camps = Camps(patterns, sources, rivals)
     explanations = explain(camps)
-    worth = np.max([e.worth + e.prior for e in explanations], axis=0)
-    things = np.bincount(camps.item_attribute, camps.count, camps.attributes)
+    things = camps.by_attribute(np.ones(len(camps.count)))
     return Lesson(
         _trust(camps, choose(camps, explanations)),
-        dict(zip(camps.names, worth.tolist(), strict=True)),
-        dict(zip(camps.names, things.tolist(), strict=True)),
+        worth=_named(camps, worth(explanations)),
+        plain=_named(camps, worth(explanations[:PLAIN])),
+        things=_named(camps, things),
     )
+
+
+def glance(
+    patterns: Iterable[Pattern],
+    sources: Iterable[tuple[str, str]],
+    rivals: Mapping[str, float],
+) -> Mapping[str, float]:
+    """What :attr:`Lesson.plain` would be, without the rest."""
+    camps = Camps(patterns, sources, rivals)
+    return _named(camps, worth(plainly(camps)))
+
+
+def _named(camps: Camps, figures: Floats) -> Mapping[str, float]:
+    return dict(zip(camps.names, figures.tolist(), strict=True))
 
 
 def _trust(camps: Camps, chosen: Chosen) -> list[Trust]:
