@@ -184,6 +184,12 @@ class Camps:
         """Sums of a row's figures for each source."""
         return np.bincount(self.row_source, rows, len(self.sources)).astype(np.float64)
 
+    def shared(self, figures: Floats) -> Floats:
+        """Per attribute a figure that is the same for all its sources; 1 where there are none."""
+        found = np.ones(self.attributes)
+        found[self.attribute] = figures
+        return found
+
     def by_attribute(self, items: Floats) -> Floats:
         """Sums of an item's figures, as often as it occurs, for each attribute."""
         found = np.bincount(self.item_attribute, items * self.count, self.attributes)

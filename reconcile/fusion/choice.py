@@ -264,9 +264,8 @@ def _log_odds_of_best(camps: Camps, votes: Votes, score: Floats) -> Floats:
     best = np.full(len(camps.count), -np.inf)
     np.maximum.at(best, camps.camp_item, score)
     odds = np.bincount(camps.camp_item, np.exp(score - best[camps.camp_item]), len(best)) - 1
-    rivals = np.ones(camps.attributes)
-    rivals[camps.attribute] = votes.rivals
-    unclaimed = np.maximum(rivals[camps.item_attribute] + 1 - camps.item_camps, 0)
+    rivals = camps.shared(votes.rivals)[camps.item_attribute]
+    unclaimed = np.maximum(rivals + 1 - camps.item_camps, 0)
     return np.asarray(np.clip(-np.log(odds + unclaimed * np.exp(-best) + 1e-300), -LOGIT, LOGIT))
 
 

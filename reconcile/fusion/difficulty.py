@@ -42,9 +42,9 @@ def harder(learner: Learner, plain: Explanation) -> Explanation:
     error, lowest = 1 - known.reliability, 1 / (known.rivals + 1) + 0.01
     classes = [np.clip(1 - error * much, lowest, HIGHEST) for much in (EASIER, HARDER)]
     share = np.full(camps.attributes, SHARE)
+    things = camps.by_attribute(np.ones(len(camps.count)))
     for _ in range(ROUNDS):
         truths, hard, likelihood = _told(camps, classes, share, known.rivals)
-        things = camps.by_attribute(np.ones(len(hard)))
         share = (camps.by_attribute(hard) + SHARE_PRIOR * SHARE) / (things + SHARE_PRIOR)
         classes = [
             np.clip(_reliability(camps, truth, of, known.reliability), lowest, HIGHEST)
@@ -58,9 +58,7 @@ def harder(learner: Learner, plain: Explanation) -> Explanation:
     further = np.bincount(camps.attribute, np.log1p(claims / ATTRIBUTE_PRIOR), camps.attributes)
     supposed = (further + np.log1p(things)) / 2
     worth = camps.by_attribute(likelihood) - learner.complexity(learned, Way()) - supposed
-    rivals = np.ones(camps.attributes)
-    rivals[camps.attribute] = known.rivals
-    worth = np.where(rivals >= FEWEST_RIVALS, worth, -np.inf)
+    worth = np.where(camps.shared(known.rivals) >= FEWEST_RIVALS, worth, -np.inf)
     return Explanation(learned, truth, worth, plain.prior, hard=True)
 
 

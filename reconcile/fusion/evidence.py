@@ -19,7 +19,7 @@ from reconcile.fusion.camps import NOBODY, OPEN, Pattern
 from reconcile.fusion.choice import LEAST_VOTE
 from reconcile.fusion.codes import Sources, keep
 from reconcile.fusion.ground import KEY, Ground
-from reconcile.fusion.kinds import OTHER, ByKind, Telling, learn_kinds, of_entities, telling
+from reconcile.fusion.kinds import OTHER, ByKind, Telling, learn_kinds, of_entities, telling_kinds
 from reconcile.fusion.likeness import AMOUNTS
 from reconcile.fusion.sets import beside_sets, learn_sets
 from reconcile.fusion.trust import Trust, study
@@ -30,9 +30,9 @@ LAST_PLACE = 0xFFFF  # of a dataset; earlier names have higher places
 LONGEST = 0xFFFF  # longer texts count as equally complete
 DAY_BITS = 22  # hold every day of the years 1 to 9999
 LEAST_RIGHT = 1e-9  # a chance that has a logarithm
-Family: TypeAlias = tuple[str, str, str]
-
 WORD = 62  # sources of an attribute that one whole number tells apart
+
+Family: TypeAlias = tuple[str, str, str]
 
 
 def believe(engine: BaseBackend, ground: Ground, today: date) -> list[Trust]:
@@ -45,7 +45,7 @@ def believe(engine: BaseBackend, ground: Ground, today: date) -> list[Trust]:
     lesson = study(_patterns(engine, single, items), ground.sources, rivals)
     trust = learn_sets(engine, ground, lesson.trust)
     several = _several(ground)
-    ways = telling(engine, ground) if several else []
+    ways = telling_kinds(engine, ground) if several else []
     divided = [_divided(engine, ground, items, (way, several)) for way in ways]
     trust += learn_kinds(lesson, divided, several, rivals)
     halves = half_lives(engine, ground)

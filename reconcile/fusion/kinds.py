@@ -39,7 +39,7 @@ class Telling:
     kinds: tuple[str, ...]
 
 
-def telling(engine: BaseBackend, ground: Ground) -> list[Telling]:
+def telling_kinds(engine: BaseBackend, ground: Ground) -> list[Telling]:
     """The attributes that tell kinds in the sample."""
     fit = ground.sample.filter(ground.sample.item.notin(_unfit(ground)))
     leading = _leading(ground, fit)
@@ -172,7 +172,7 @@ def by_kind(engine: BaseBackend, ground: Ground, trust: Sequence[Trust]) -> Grou
     split = _Split(ground, ways, pa.Table.from_pylist(rows, _ROWS))
     return replace(
         ground,
-        claims=keep(engine, split.claims()),
+        claims=split.claims(engine),
         rulings=None if ground.rulings is None else keep(engine, split.rulings(ground.rulings)),
         attributes=tuple(attributes),
         kinds=tuple(told),
@@ -194,6 +194,7 @@ _ROWS = pa.schema(
 class _Split:
     def __init__(self, ground: Ground, ways: Mapping[str, Telling], rows: pa.Table) -> None:
         self._claims = ground.claims
+        self._items = sorted(set(rows.column("item").to_pylist()))
         self._rows = ibis.memtable(rows)
         kinds = None
         for name, way in ways.items():
@@ -203,14 +204,20 @@ class _Split:
         assert kinds is not None
         self._kinds = kinds
 
-    def claims(self) -> ir.Table:
-        """The claims, in the codes of their kind."""
-        rows = self._claims.left_join(self._kinds, KEY).drop("entity_right", "item_right")
+    def claims(self, engine: BaseBackend) -> ir.Table:
+        """The claims, in the codes of their kind; those that have none are left as they are."""
+        apart = self._claims.filter(self._claims.item.isin(self._items))
+        return self._claims.filter(self._claims.item.notin(self._items)).union(
+            keep(engine, self._moved(apart))
+        )
+
+    def _moved(self, claims: ir.Table) -> ir.Table:
+        rows = claims.left_join(self._kinds, KEY).drop("entity_right", "item_right")
         rows = rows.left_join(self._rows, ["item", "source", "kind"])
         return rows.mutate(
             item=ibis.coalesce(rows.item_of_kind, rows.item),
             source=ibis.coalesce(rows.source_of_kind, rows.source),
-        ).select(*self._claims.columns)
+        ).select(*claims.columns)
 
     def rulings(self, rulings: ir.Table) -> ir.Table:
         """The rulings, in the codes of their kind."""

@@ -151,16 +151,14 @@ class Learner:
         """
         camps = self.camps
         _, likelihood = self._truth(belief)
-        rivals = np.ones(camps.attributes)
-        rivals[camps.attribute] = belief.rivals
+        rivals = camps.shared(belief.rivals)
         guess, share = (np.clip(1 / r, 0.01, 0.99) for r in (camps.rivals, rivals))
         first = guess * np.log(share) + (1 - guess) * np.log(1 - share)
         many = np.zeros(len(camps.count))
         for given in range(int(camps.item_camps.max(initial=1)) - 1):
             spare = np.maximum(rivals[camps.item_attribute] - given, SPARE)
             many += np.where(given < camps.item_camps - 1, np.minimum(np.log(spare), 0), 0)
-        too_many = np.bincount(camps.item_attribute, camps.count * many, camps.attributes)
-        return likelihood + RIVAL_PRIOR * first + too_many
+        return likelihood + RIVAL_PRIOR * first + camps.by_attribute(many)
 
     def _level(self, belief: _Belief) -> _Belief:
         """All sources of an attribute as reliable as their claims are on average."""
@@ -330,9 +328,7 @@ def weighed(camps: Camps, right: Floats, wrong: Floats, rivals: Floats) -> tuple
     best = np.zeros(items)
     np.maximum.at(best, camps.camp_item, score)
     odds = np.exp(score - best[camps.camp_item]) * camps.camp_possible
-    of_attribute = np.ones(camps.attributes)
-    of_attribute[camps.attribute] = rivals
-    of_item = of_attribute[camps.item_attribute]
+    of_item = camps.shared(rivals)[camps.item_attribute]
     unclaimed = np.maximum(of_item + 1 - camps.item_camps, camps.item_missed)
     unclaimed = np.where(camps.item_known & ~camps.item_missed, 0, unclaimed)
     total = np.bincount(camps.camp_item, odds, items) + unclaimed * np.exp(-best)

@@ -81,15 +81,6 @@ class Lesson:
     things: Mapping[str, float]
 
 
-def learn(
-    patterns: Iterable[Pattern],
-    sources: Iterable[tuple[str, str]],
-    rivals: Mapping[str, float],
-) -> list[Trust]:
-    """The trust of :func:`study`."""
-    return study(patterns, sources, rivals).trust
-
-
 def study(
     patterns: Iterable[Pattern],
     sources: Iterable[tuple[str, str]],
@@ -155,7 +146,8 @@ def report(trust: Sequence[Trust]) -> pa.Table:
 
 def recall(known: pa.Table, sources: Sequence[tuple[str, str]]) -> list[Trust]:
     """The trust in ``sources``, in their order, as an earlier :func:`report` has it, then that in
-    some of them by kind. A source that was not there then counts like any nothing is known of.
+    some of them by kind. A source that was not there then counts like any nothing is known of, of
+    each kind.
     """
     names = [name for name in _SCHEMA.names if name in known.column_names]
     rows = [Trust(**row) for row in known.select(names).to_pylist()]
@@ -165,8 +157,16 @@ def recall(known: pa.Table, sources: Sequence[tuple[str, str]]) -> list[Trust]:
         trust.get((attribute, dataset)) or _stranger(attribute, dataset, of_attribute)
         for attribute, dataset in sources
     ]
-    there = set(sources)
-    by_kind = [row for row in rows if row.kind and (row.attribute, row.dataset) in there]
+    kinds: dict[tuple[str, str], dict[str, Trust]] = {}
+    for row in rows:
+        if row.kind is not None:
+            kinds.setdefault((row.attribute, row.kind), {})[row.dataset] = row
+    by_kind = [
+        known.get(dataset) or _stranger(attribute, dataset, {attribute: next(iter(known.values()))})
+        for (name, _), known in sorted(kinds.items())
+        for attribute, dataset in sources
+        if attribute == name
+    ]
     return [*overall, *by_kind]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pyarrow as pa
@@ -86,6 +87,18 @@ def test_what_was_learned_decides_the_same_of_some_things(opposites: tuple[Made,
     rows = [claim for claim in told(made) if claim[0] in some]
     again = golden(decided(rows, sources=result.sources))
     assert again == {key: row for key, row in golden(result).items() if key[0] in some}
+
+
+def test_a_source_that_nobody_knew_joins_the_others_of_each_kind(
+    opposites: tuple[Made, Fused],
+) -> None:
+    made, result = opposites
+    known = result.sources.filter(pc.not_equal(result.sources["dataset"], "d4.t"))
+    found = golden(decided(told(made), sources=known))  # which fails where two rows tell of one
+    assert {e for e, attribute in found if attribute == "value"} == set(made.claims)
+    for entity, said in made.claims.items():
+        row = found[entity, "value"]
+        assert len(json.loads(row["supporting"])) + len(json.loads(row["opposing"])) == len(said)
 
 
 def test_a_thing_of_no_known_kind_is_decided_by_what_holds_of_all(

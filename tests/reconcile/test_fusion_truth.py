@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconcile.fusion.camps import Pattern
-from reconcile.fusion.trust import learn
+from reconcile.fusion.trust import study
 from tests.reconcile.fusing import Claim, engine, fused, golden, subject, table
 
 ENGINE = engine()
@@ -180,7 +180,7 @@ def test_of_three_sources_two_that_may_be_copies_are_not_taken_for_the_better_on
         )
     ]
     sources = sorted({(p.attribute, d) for p in [*employers, *names] for c in p.camps for d in c})
-    learned = learn([*employers, *names], sources, {"employer": 10.0, "name": 10.0})
+    learned = study([*employers, *names], sources, {"employer": 10.0, "name": 10.0}).trust
     vote = {t.dataset: t.vote for t in learned if t.attribute == "employer"}
     assert vote[insurance] < 1.5 * vote[tax]
 
@@ -188,7 +188,7 @@ def test_of_three_sources_two_that_may_be_copies_are_not_taken_for_the_better_on
 def test_sources_that_never_differ_are_right_rather_than_copies() -> None:
     names = tuple(f"s{i}.t" for i in range(6))
     patterns = [Pattern("x", (names,), 5000), Pattern("x", (names[:3],), 500)]
-    trust = learn(patterns, [("x", name) for name in names], {"x": 10.0})
+    trust = study(patterns, [("x", name) for name in names], {"x": 10.0}).trust
     assert all(t.copies_from is None and t.reliability == 0.99 for t in trust)
 
 
@@ -200,7 +200,9 @@ def test_a_poor_source_is_known_by_its_other_attributes() -> None:
         Pattern("y", (("a.t",), ("c.t",)), 1),
     ]
     sources = [(attribute, name) for attribute in "xy" for name in names]
-    trust = {(t.attribute, t.dataset): t for t in learn(patterns, sources, {"x": 5.0, "y": 5.0})}
+    trust = {
+        (t.attribute, t.dataset): t for t in study(patterns, sources, {"x": 5.0, "y": 5.0}).trust
+    }
     assert trust["y", "a.t"].vote > trust["y", "c.t"].vote
 
 
@@ -224,10 +226,10 @@ def test_learning_is_bounded_and_blind_to_order(
 ) -> None:
     sources = [(attribute, name) for attribute in "xy" for name in "abcde"]
     patterns = [Pattern(attribute, split, count) for (attribute, split), count in world.items()]
-    first = learn(patterns, sources, {"x": 1.0, "y": 8.0})
+    first = study(patterns, sources, {"x": 1.0, "y": 8.0})
     chance.shuffle(patterns)
-    assert learn(patterns, sources[::-1], {"x": 1.0, "y": 8.0}) == first
-    for trust in first:
+    assert study(patterns, sources[::-1], {"x": 1.0, "y": 8.0}) == first
+    for trust in first.trust:
         assert 0 < trust.reliability <= 0.99
         assert trust.vote > 0
         assert 0 <= trust.own <= 1
