@@ -296,7 +296,7 @@ def _print_conflict(conflict: dict[str, Any]) -> None:
     rows = [
         [
             claim["department"], claim["dataset"], _value(claim), claim["as_of"],
-            f"{claim['weight']:.3f}", _percent(claim["reliability"]), claim["copies_from"],
+            _weight(claim["weight"]), _percent(claim["reliability"]), claim["copies_from"],
             "yes" if claim["supports"] else "no", claim["relation"],
         ]
         for claim in conflict["claims"]
@@ -361,6 +361,10 @@ def _repair_words(repair: dict[str, Any]) -> str:
     pairs = (f"{_value(old)} → {_value(new)}" for old, new in repair["mapping"][:3])
     more = len(repair["mapping"]) - 3
     return f"{repair['kind']} {', '.join(pairs)}" + (f" +{more}" if more > 0 else "")
+
+
+def _weight(weight: float | None) -> str | None:
+    return None if weight is None else f"{weight:.3f}"
 
 
 def _percent(share: float | None) -> str | None:

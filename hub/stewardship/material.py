@@ -69,6 +69,14 @@ class Material:
         """How reliable each dataset proved for each attribute."""
         return self._hub.lake.read(self.state.sources)
 
+    @cached_property
+    def by_kind(self) -> frozenset[str]:
+        """The attributes about which sources are believed by kind, which another one tells."""
+        told = self.sources
+        if "kind" not in told.column_names:
+            return frozenset()
+        return frozenset(told.filter(pc.is_valid(told["kind"]))["attribute"].to_pylist())
+
     def count(self, attributes: Iterable[str], status: str | None = None) -> int:
         """How many conflicts about these attributes there are."""
         return int(self._conflicts.count_rows(filter=_wanted(attributes, status)))

@@ -181,13 +181,16 @@ class Queue:
         }
 
     def _claims(self, conflict: Conflict) -> list[dict[str, Any]]:
-        """Who says what, those for the served value first."""
+        """Who says what, those for the served value first. What a claim weighs is not told where
+        it depends on the kind of the entity: another attribute tells that, which may be closed.
+        """
         gist = self._material.reader.gist
         attribute = conflict.attribute
         element = elements()[self._sight.subject.attributes[attribute].element]
         served = gist(attribute, conflict.value)
         against = dict(self._material.reader.contested(conflict))
-        told = []
+        weighs = attribute not in self._material.by_kind
+        told: list[dict[str, Any]] = []
         for said in conflict.claims:
             standard = against.get(said)
             how = None if standard is None else relation(element, said.value, standard)[0]
@@ -198,12 +201,14 @@ class Queue:
                     "dataset": said.dataset,
                     **self._show(attribute, said.value, conflict.entity),
                     "as_of": said.as_of,
-                    "weight": said.weight,
+                    "weight": said.weight if weighs else None,
                     "supports": gist(attribute, said.value) == served,
                     "relation": how,
                 }
             )
-        return sorted(told, key=lambda one: (not one["supports"], -one["weight"], one["dataset"]))
+        return sorted(
+            told, key=lambda one: (not one["supports"], -(one["weight"] or 0), one["dataset"])
+        )
 
     def _show(self, attribute: str, value: str | None, entity: str) -> Shown:
         return self._sight.show(attribute, value, entity)

@@ -5,6 +5,7 @@ possible matches and previews; everything logged.
 from __future__ import annotations
 
 import json
+import re
 from datetime import date, timedelta
 from typing import Any
 
@@ -15,6 +16,7 @@ from hub.app import Hub, open_hub
 from hub.audit.search import Wanted
 from hub.serving.office import Office
 from hub.stewardship.conflicts import Conflicts
+from hub.stewardship.material import Material
 from hub.stewardship.patterns import Which
 from hub.stewardship.queue import Search
 from hub.stewardship.rulings import Rulings
@@ -28,6 +30,7 @@ from tests.hub.stewarding import call
 STEWARD = ("--as", "steward-1", "--person", "lin", "--purpose", "data_governance", "--case", "S-1")
 BODY = {"subject": "resident", "purpose": "data_governance", "case": "S-1"}
 CODES = 12
+WEIGHT = re.compile(r"\b\d\.\d{3}\b")
 
 
 def log(hub: Hub) -> list[dict[str, Any]]:
@@ -46,6 +49,17 @@ def test_the_operator_sees_both_values_and_why(published: Place) -> None:
     assert "designated" in shown
     assert "same_sound" in shown
     assert "of 100 points" in shown
+
+
+def first_conflict(place: Place) -> str:
+    listed = place.succeed("conflicts", "list", "resident", "--attribute", "name")
+    found = re.search(r"^[0-9a-f]{20,}", listed, re.MULTILINE)
+    assert found
+    return place.succeed("conflicts", "show", "resident", found[0], "name")
+
+
+def test_what_a_claim_weighs_is_told(published: Place) -> None:
+    assert len(WEIGHT.findall(first_conflict(published))) == 2
 
 
 def test_a_steward_sees_what_the_policy_grants(published: Place) -> None:
@@ -248,6 +262,28 @@ def old_codes(place: Place) -> None:
     subject.write_text(
         text.replace("    mobile: mobile\n", "    mobile: mobile\n    sex: sex\n"), "utf-8"
     )
+
+
+def test_what_a_claim_weighs_is_not_told_where_it_tells_of_another_attribute(place: Place) -> None:
+    """Phones knows the names of men and hardly those of women: a weight would tell who is which."""
+    with (
+        (place.workspace / "data/people.csv").open("a", encoding="utf-8") as people,
+        (place.workspace / "data/phones.jsonl").open("a", encoding="utf-8") as phones,
+    ):
+        for n in range(700):
+            number, name = _number(n), f"王{chr(0x5000 + n)}"
+            row = [number, name, _sex(number), "1990-01-01", "440605001001001", "H9", "2026-05-01"]
+            people.write(",".join(row) + "\n")
+            errs = n % 20 == 0 if _sex(number) == "1" else n % 3 > 0
+            told = {"id": number, "who": f"李{name[1:]}" if errs else name, "on": "2026-06-01"}
+            phones.write(json.dumps(told) + "\n")
+    place.succeed("apply", str(place.workspace))
+    place.succeed("run", "--as-of", "2026-06-30")
+    with open_hub(place.settings) as hub:
+        assert Material(hub, "resident").by_kind == {"name"}
+    shown = first_conflict(place)
+    assert "phones.users" in shown
+    assert not WEIGHT.search(shown)
 
 
 def _sex(number: str) -> str:
