@@ -14,9 +14,9 @@ from reconcile.fusion.codes import Coded, TableLike, as_table
 from reconcile.fusion.evidence import believe
 from reconcile.fusion.gather import claims, gather
 from reconcile.fusion.ground import Ground
+from reconcile.fusion.learning.trust import recall, report
 from reconcile.fusion.linked import Feeds
 from reconcile.fusion.parts import Parts
-from reconcile.fusion.trust import recall, report
 from reconcile.fusion.verdicts import decide
 
 __all__ = ["Coded", "Feeds", "Fused", "Parts", "claims", "fuse", "gather"]
@@ -33,7 +33,7 @@ class Fused:
     ``conflicts``: those whose sources do not all mean the same, or not what a ruling says:
     ``entity, attribute, status, value, reason, claims, supporting, opposing``; ``claims`` a JSON
     list of ``{dataset, value, as_of, weight}``.
-    ``sources``: all that was learned of each source (:class:`reconcile.fusion.trust.Trust`).
+    ``sources``: all that was learned of each source (:class:`reconcile.fusion.learning.trust.Trust`).
 
     ``reason`` is JSON: the ``code`` of a message and its fields.
     """

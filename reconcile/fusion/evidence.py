@@ -15,14 +15,14 @@ import pyarrow as pa
 from ibis.backends import BaseBackend
 
 from reconcile.fusion.ageing import age_in_days, half_lives, undated
-from reconcile.fusion.camps import NOBODY, OPEN, Pattern
-from reconcile.fusion.choice import LEAST_VOTE
 from reconcile.fusion.codes import Sources, keep
 from reconcile.fusion.ground import KEY, Ground
 from reconcile.fusion.kinds import OTHER, ByKind, Telling, learn_kinds, of_entities, telling_kinds
+from reconcile.fusion.learning.camps import NOBODY, OPEN, Pattern
+from reconcile.fusion.learning.choice import LEAST_VOTE
+from reconcile.fusion.learning.trust import Trust, study
 from reconcile.fusion.likeness import AMOUNTS
 from reconcile.fusion.sets import beside_sets, learn_sets
-from reconcile.fusion.trust import Trust, study
 
 UNIT = 1_000_000  # votes are summed as whole millionths of a nat, so that no order matters
 MOST_RIVALS = 10.0  # a first guess at wrong values is not higher

@@ -2,7 +2,7 @@
 
 A source that lists a member votes for it; one that has a claim about the entity and leaves the
 member out votes against it, the less so the more it usually leaves out
-(:mod:`reconcile.fusion.members`). A fresh designated source decides the whole set.
+(:mod:`reconcile.fusion.learning.members`). A fresh designated source decides the whole set.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ import pyarrow as pa
 from ibis.backends import BaseBackend
 
 from catalog.standards.several import SEPARATOR
-from reconcile.fusion.choice import EVEN, LOGIT
 from reconcile.fusion.codes import keep
 from reconcile.fusion.evidence import LAST_PLACE, UNIT, bits, families
 from reconcile.fusion.ground import KEY, Ground
-from reconcile.fusion.members import PLAIN, PLAIN_RIVALS, against
+from reconcile.fusion.learning.choice import EVEN, LOGIT
+from reconcile.fusion.learning.members import PLAIN, PLAIN_RIVALS, against
+from reconcile.fusion.learning.trust import Trust
 from reconcile.fusion.sets import MEMBER, members
-from reconcile.fusion.trust import Trust
 
 
 def choose(

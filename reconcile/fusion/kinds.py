@@ -16,11 +16,11 @@ import ibis.expr.types as ir
 import pyarrow as pa
 from ibis.backends import BaseBackend
 
-from reconcile.fusion.camps import Pattern
-from reconcile.fusion.choice import EVIDENCE
 from reconcile.fusion.codes import Sources, keep
 from reconcile.fusion.ground import KEY, Ground
-from reconcile.fusion.trust import Lesson, Trust, glance, study
+from reconcile.fusion.learning.camps import Pattern
+from reconcile.fusion.learning.choice import EVIDENCE
+from reconcile.fusion.learning.trust import Lesson, Trust, glance, study
 
 MOST = 12  # kinds
 FEWEST = 300  # things of a kind in the sample
@@ -100,7 +100,7 @@ def learn_kinds(
     Args:
         whole: what was learned of all kinds together.
         divided: the same patterns, once for each attribute that tells kinds.
-        rivals: as for :func:`reconcile.fusion.trust.study`.
+        rivals: as for :func:`reconcile.fusion.learning.trust.study`.
     """
     best: dict[str, tuple[float, list[Trust]]] = {}
     for way in divided:

@@ -23,8 +23,8 @@ from reconcile.fusion.codes import Coded, Sources, TableLike, keep, nothing
 from reconcile.fusion.evidence import believe
 from reconcile.fusion.gather import formed
 from reconcile.fusion.ground import SAMPLE, Ground
+from reconcile.fusion.learning.trust import report
 from reconcile.fusion.linked import Feeds, Linked, Records
-from reconcile.fusion.trust import report
 
 CLAIMS = 6_000_000  # DuckDB decides so many in less than 2 GB
 

@@ -14,9 +14,9 @@ from catalog.standards import elements
 from catalog.standards.base import Element
 from catalog.standards.several import SEPARATOR, SetOf
 from reconcile.fusion.ground import KEY, Ground
-from reconcile.fusion.listings import RULED, Listings, Pattern
-from reconcile.fusion.members import Chosen, learn
-from reconcile.fusion.trust import Trust
+from reconcile.fusion.learning.listings import RULED, Listings, Pattern
+from reconcile.fusion.learning.members import Chosen, learn
+from reconcile.fusion.learning.trust import Trust
 
 MEMBER = (*KEY, "member")
 

@@ -19,11 +19,11 @@ from catalog.subjects import Attribute
 from core.canonical import encode
 from core.types import Status
 from reconcile.fusion.ageing import age_in_days
-from reconcile.fusion.choice import LOGIT
 from reconcile.fusion.codes import BEFORE_EPOCH
 from reconcile.fusion.evidence import DAY_BITS, LAST_PLACE, UNIT, bits, told_apart
 from reconcile.fusion.ground import KEY, Ground
-from reconcile.fusion.trust import Trust
+from reconcile.fusion.learning.choice import LOGIT
+from reconcile.fusion.learning.trust import Trust
 
 CLOSE = 0.6  # with a smaller share of the odds the best value is in dispute
 DOUBTFUL = 0.5  # so it is where it is more likely wrong than right

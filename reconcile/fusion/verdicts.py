@@ -15,9 +15,9 @@ from reconcile.fusion.evidence import UNIT, bits, families, weigh
 from reconcile.fusion.ground import KEY, Ground
 from reconcile.fusion.kept import choose
 from reconcile.fusion.kinds import by_kind
+from reconcile.fusion.learning.trust import Trust
 from reconcile.fusion.sets import set_items
 from reconcile.fusion.telling import Teller, group_table, list_claims, sign
-from reconcile.fusion.trust import Trust
 
 HIGHEST_SCORE = 600.0  # nats; e to this power is still a number
 UNRULED = -1  # the number of no ruling

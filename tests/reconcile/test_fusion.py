@@ -18,7 +18,7 @@ from core.messages import LANGUAGES, say
 from reconcile.fusion import claims
 from reconcile.fusion.codes import Coded, as_table
 from reconcile.fusion.evidence import Ground
-from reconcile.fusion.trust import Trust
+from reconcile.fusion.learning.trust import Trust
 from reconcile.fusion.verdicts import decide
 from tests.reconcile.fusing import (
     TODAY,

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 from reconcile.fusion import claims, fuse
-from reconcile.fusion.trust import Trust, report
+from reconcile.fusion.learning.trust import Trust, report
 from tests.reconcile.fusing import (
     TODAY,
     Claim,

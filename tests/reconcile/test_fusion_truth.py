@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reconcile.fusion.camps import Pattern
-from reconcile.fusion.trust import study
+from reconcile.fusion.learning.camps import Pattern
+from reconcile.fusion.learning.trust import study
 from tests.reconcile.fusing import Claim, engine, fused, golden, subject, table
 
 ENGINE = engine()

@@ -18,8 +18,8 @@ from math import lgamma
 import numpy as np
 import numpy.typing as npt
 
-from reconcile.fusion.camps import Camps, Floats, Indices, roots
-from reconcile.fusion.learning import COPY_CHANCE, COPY_MOST, Explanation, Learned
+from reconcile.fusion.learning.camps import Camps, Floats, Indices, roots
+from reconcile.fusion.learning.learner import COPY_CHANCE, COPY_MOST, Explanation, Learned
 
 EVIDENCE = 500.0  # things, however many there are
 RISK = 0.2  # that an explanation decides worse than the majority, at most

@@ -9,10 +9,10 @@ from math import exp, log
 import numpy as np
 import pyarrow as pa
 
-from reconcile.fusion.camps import Camps, Floats, Pattern
-from reconcile.fusion.choice import HIGHEST, Chosen, choose
-from reconcile.fusion.explaining import PLAIN, explain, plainly, worth
-from reconcile.fusion.learning import START
+from reconcile.fusion.learning.camps import Camps, Floats, Pattern
+from reconcile.fusion.learning.choice import HIGHEST, Chosen, choose
+from reconcile.fusion.learning.explaining import PLAIN, explain, plainly, worth
+from reconcile.fusion.learning.learner import START
 
 FEW_RIVALS = 1.0  # of an attribute that nothing is known of
 

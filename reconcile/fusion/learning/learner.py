@@ -16,7 +16,7 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 import numpy.typing as npt
 
-from reconcile.fusion.camps import Camps, Floats, Indices
+from reconcile.fusion.learning.camps import Camps, Floats, Indices
 
 WARMING = 2  # rounds before anybody changes whom it copies: all-round agreement is no copying
 ROUNDS = 6  # further rounds
@@ -67,7 +67,7 @@ class Explanation:
     """One way to explain the claims: what it says of the sources, how likely it makes each camp
     (``truth``), how well it explains the claims of each attribute (``worth``, nats), and how
     plausible what it supposes is beforehand (``prior``, nats). ``hard``: it supposes that some
-    things are harder than others (:mod:`reconcile.fusion.difficulty`).
+    things are harder than others (:mod:`reconcile.fusion.learning.difficulty`).
     """
 
     learned: Learned

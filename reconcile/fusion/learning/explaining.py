@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from reconcile.fusion.camps import Camps, Floats
-from reconcile.fusion.difficulty import harder
-from reconcile.fusion.learning import Explanation, Learner, Way
+from reconcile.fusion.learning.camps import Camps, Floats
+from reconcile.fusion.learning.difficulty import harder
+from reconcile.fusion.learning.learner import Explanation, Learner, Way
 
 PLAIN = 2  # of the explanations, the first ones, are plain
 STARTS = 8  # how many suspicions are tried at most

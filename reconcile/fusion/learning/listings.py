@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from reconcile.fusion.camps import SUSPICION_PRIOR, VOICES, Floats, Indices
+from reconcile.fusion.learning.camps import SUSPICION_PRIOR, VOICES, Floats, Indices
 
 RULED = -1  # what stands for a ruling among those who list a member
 

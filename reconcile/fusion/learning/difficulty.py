@@ -14,8 +14,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from reconcile.fusion.camps import Camps, Floats
-from reconcile.fusion.learning import (
+from reconcile.fusion.learning.camps import Camps, Floats
+from reconcile.fusion.learning.learner import (
     ATTRIBUTE_PRIOR,
     HIGHEST,
     Explanation,

@@ -11,7 +11,7 @@ lists just what another does may have copied it.
 
 Learned in turns (EM) from several starts; of all these explanations of the claims the one decides
 whose decisions are expected, over all of them, to be right most often, if they are all but sure
-to be no worse than to keep what at least half of the sources list (:mod:`reconcile.fusion.choice`
+to be no worse than to keep what at least half of the sources list (:mod:`reconcile.fusion.learning.choice`
 does the same for single values).
 """
 
@@ -23,10 +23,16 @@ from math import log
 
 import numpy as np
 
-from reconcile.fusion.camps import Floats, Indices
-from reconcile.fusion.choice import EVEN, EVIDENCE, LEAST_VOTE, LOGIT, RISK, fit
-from reconcile.fusion.learning import COPY_CHANCE, COPY_LEAST, COPY_MOST, COPY_PRIOR, COPY_START
-from reconcile.fusion.listings import Listings, Suspicion
+from reconcile.fusion.learning.camps import Floats, Indices
+from reconcile.fusion.learning.choice import EVEN, EVIDENCE, LEAST_VOTE, LOGIT, RISK, fit
+from reconcile.fusion.learning.learner import (
+    COPY_CHANCE,
+    COPY_LEAST,
+    COPY_MOST,
+    COPY_PRIOR,
+    COPY_START,
+)
+from reconcile.fusion.learning.listings import Listings, Suspicion
 
 ROUNDS = 20
 STEPS = 6  # how many suspicions are tried at most
