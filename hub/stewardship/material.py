@@ -75,7 +75,8 @@ class Material:
         told = self.sources
         if "kind" not in told.column_names:
             return frozenset()
-        return frozenset(told.filter(pc.is_valid(told["kind"]))["attribute"].to_pylist())
+        told = told.filter(pc.not_equal(told["kind_of"], told["attribute"]))
+        return frozenset(told["attribute"].to_pylist())
 
     def count(self, attributes: Iterable[str], status: str | None = None) -> int:
         """How many conflicts about these attributes there are."""

@@ -23,6 +23,7 @@ from reconcile.fusion.learning.choice import LEAST_VOTE
 from reconcile.fusion.learning.trust import Trust, study
 from reconcile.fusion.likeness import AMOUNTS
 from reconcile.fusion.sets import beside_sets, learn_sets
+from reconcile.fusion.values import learn_values
 
 UNIT = 1_000_000  # votes are summed as whole millionths of a nat, so that no order matters
 MOST_RIVALS = 10.0  # a first guess at wrong values is not higher
@@ -47,7 +48,11 @@ def believe(engine: BaseBackend, ground: Ground, today: date) -> list[Trust]:
     several = _several(ground)
     ways = telling_kinds(engine, ground) if several else []
     divided = [_divided(engine, ground, items, (way, several)) for way in ways]
-    trust += learn_kinds(lesson, divided, several, rivals)
+    apart = learn_kinds(lesson, divided, several, rivals)
+    for name, (gain, by_value) in learn_values(engine, ground, lesson, several, ways).items():
+        if gain > apart.get(name, (0.0, []))[0]:
+            apart[name] = gain, by_value
+    trust += [t for _, (_, trusts) in sorted(apart.items()) for t in trusts]
     halves = half_lives(engine, ground)
     without = undated(engine, ground, halves, today)
     return [

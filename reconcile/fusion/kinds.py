@@ -94,8 +94,9 @@ class ByKind:
 
 def learn_kinds(
     whole: Lesson, divided: Sequence[ByKind], sources: Sources, rivals: Mapping[str, float]
-) -> list[Trust]:
-    """The trust in sources by kind, for the attributes of which the claims speak for that.
+) -> dict[str, tuple[float, list[Trust]]]:
+    """Attribute → by how many nats of coarsened evidence what is claimed is explained better by
+    kind, and the trust in sources by kind; of those of which the claims speak for that.
 
     Args:
         whole: what was learned of all kinds together.
@@ -123,7 +124,10 @@ def learn_kinds(
             gain = _gain(whole, whole.worth, found.worth, (name, kinds))
             if gain > best.get(name, (GAIN, []))[0]:
                 best[name] = gain, trusts
-    return [t for _, (_, trusts) in sorted(best.items()) for t in trusts if t.kind != OTHER]
+    return {
+        name: (gain, [t for t in trusts if t.kind != OTHER])
+        for name, (gain, trusts) in best.items()
+    }
 
 
 def _gain(
@@ -146,12 +150,12 @@ def by_kind(engine: BaseBackend, ground: Ground, trust: Sequence[Trust]) -> Grou
     """``ground`` with items and sources of their own for what is believed by kind: ``trust`` then
     belongs to its ``sources``, one by one.
     """
-    further = trust[len(ground.sources) :]
+    further = {code: t for code, t in enumerate(trust) if t.kind is not None and not t.by_value}
     if not further:
         return ground
     ways: dict[str, Telling] = {}
-    for t in further:
-        kinds = {x.kind for x in further if x.attribute == t.attribute if x.kind is not None}
+    for t in further.values():
+        kinds = {str(x.kind) for x in further.values() if x.attribute == t.attribute}
         ways[t.attribute] = Telling(str(t.kind_of), tuple(sorted(kinds)))
     attributes, told = list(ground.attributes), list(ground.kinds)
     for name, way in ways.items():
@@ -165,9 +169,9 @@ def by_kind(engine: BaseBackend, ground: Ground, trust: Sequence[Trust]) -> Grou
             "source": codes[t.attribute, t.dataset],
             "kind": t.kind,
             "item_of_kind": known[t.attribute, t.kind],
-            "source_of_kind": len(codes) + place,
+            "source_of_kind": code,
         }
-        for place, t in enumerate(further)
+        for code, t in further.items()
     ]
     split = _Split(ground, ways, pa.Table.from_pylist(rows, _ROWS))
     return replace(
@@ -176,7 +180,7 @@ def by_kind(engine: BaseBackend, ground: Ground, trust: Sequence[Trust]) -> Grou
         rulings=None if ground.rulings is None else keep(engine, split.rulings(ground.rulings)),
         attributes=tuple(attributes),
         kinds=tuple(told),
-        sources=(*ground.sources, *((t.attribute, t.dataset) for t in further)),
+        sources=tuple((t.attribute, t.dataset) for t in trust),
     )
 
 

@@ -115,8 +115,7 @@ def _attribute_table(ground: Ground, trust: Sequence[Trust]) -> pa.Table:
     rows = [
         {
             "item": item,
-            # Of sets the odds count all rivals already.
-            "rivals": 0.0 if part[0] in many else known[part].rivals if part in known else 1.0,
+            "rivals": _beside(known.get(part), part[0] in many),
             "shift": known[part].shift if part in known else 0.0,
             "slope": known[part].slope if part in known else 1.0,
             "decay": -log(2) / (known[part].half_life_days or inf) if part in known else 0.0,
@@ -131,6 +130,15 @@ def _attribute_table(ground: Ground, trust: Sequence[Trust]) -> pa.Table:
         "decay": pa.float64(),
     }
     return pa.Table.from_pylist(rows, pa.schema(schema))
+
+
+def _beside(trust: Trust | None, many: bool) -> float:
+    """How many values there are beside the one that counts, as far as odds do not tell already, as
+    those of sets and lists do.
+    """
+    if many or (trust is not None and trust.by_value):
+        return 0.0
+    return 1.0 if trust is None else trust.rivals
 
 
 def group_table(ground: Ground) -> pa.Table:

@@ -10,6 +10,7 @@ import ibis
 import ibis.expr.types as ir
 from ibis.backends import BaseBackend
 
+from reconcile.fusion.by_value import Values, by_value
 from reconcile.fusion.codes import keep
 from reconcile.fusion.evidence import UNIT, bits, families, weigh
 from reconcile.fusion.ground import KEY, Ground
@@ -50,8 +51,8 @@ def decide(
     engine: BaseBackend, ground: Ground, trust: Sequence[Trust], today: date
 ) -> tuple[ir.Table, ir.Table]:
     """The golden table and the conflicts (shapes: :class:`reconcile.fusion.Fused`)."""
-    ground = by_kind(engine, ground, trust)
-    plan = _Plan(ground, trust)
+    plain, ground = ground, by_value(engine, by_kind(engine, ground, trust), trust)
+    plan, values = _Plan(ground, trust), Values(ground, plain, trust, today)
 
     def weighed(claims: ir.Table) -> ir.Table:
         return weigh(claims, ground, trust, today)
@@ -60,7 +61,7 @@ def decide(
     grouped = groups.column("item").to_pylist()
     all_claims = ground.claims
     many = set_items(ground)
-    apart = [*grouped, *many]
+    apart = [*grouped, *many, *values.items]
     single = all_claims.filter(all_claims.item.notin(apart)) if apart else all_claims
     single = _beside(single, ground.rulings)
     items = keep(engine, plan.items(weighed(single)))
@@ -79,6 +80,11 @@ def decide(
         lists = keep(engine, weighed(lists))
         chosen.append(choose(engine, ground, trust, lists))
         others.append(lists)
+    if values.items:
+        listed = _beside(all_claims.filter(all_claims.item.isin(values.items)), ground.rulings)
+        listed = keep(engine, weighed(listed))
+        chosen.append(plan.likeliest(values.score(listed, plan.camps(listed))))
+        others.append(listed)
     if ground.rulings is not None:
         ruled = keep(engine, weighed(all_claims.semi_join(ground.rulings, KEY)))
         chosen.append(plan.ruled(ruled))
@@ -188,6 +194,11 @@ class _Plan:
             **{f"for_{name}": rows.best[name] for name in self.bits},
             **{f"all_{name}": rows[f"all_{name}"] for name in self.bits},
         )
+
+    def likeliest(self, camps: ir.Table) -> ir.Table:
+        """As :meth:`best`, where ``score`` is the log-odds that a camp is right."""
+        best = self.best(camps)
+        return best.mutate(odds=best.score.exp() + 1)
 
     def from_one_source(self, rows: ir.Table, groups: ir.Table) -> ir.Table:
         """Attributes of one group, all as the source says whose values have the best scores

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from math import exp, log
@@ -36,7 +37,11 @@ class Trust:
     the wrong values that it could list, ``rivals`` how many of these there are for a true one.
 
     ``kind``: the kind of things that all this is about, a value of the attribute ``kind_of``; None:
-    all things of which nothing else is told.
+    all things of which nothing else is told. Where that is the attribute itself (``by_value``), all
+    this is about claims of that value: ``chances`` is a JSON list of how likely the source makes
+    them about things that have each of the values, sorted; ``share`` of all things have this one,
+    and of those of some kinds, values of the attribute ``shares_of``, the share in ``shares``, a
+    JSON object.
     """
 
     attribute: str
@@ -55,6 +60,15 @@ class Trust:
     false_rate: float | None = None
     kind: str | None = None
     kind_of: str | None = None
+    share: float | None = None
+    chances: str | None = None
+    shares: str | None = None
+    shares_of: str | None = None
+
+    @property
+    def by_value(self) -> bool:
+        """Whether this is about claims of one value."""
+        return self.kind is not None and self.kind_of == self.attribute
 
     @property
     def current(self) -> float:
@@ -73,12 +87,14 @@ _SCHEMA = pa.schema([(f.name, _TYPES.get(str(f.type), pa.float64())) for f in fi
 class Lesson:
     """What was learned: the ``trust`` in sources, and per attribute how well the best explanation,
     and the best ``plain`` one, explains its claims (nats) and of how many ``things`` these are.
+    ``copied``: at which rate a source repeats another, where it does.
     """
 
     trust: list[Trust]
     worth: Mapping[str, float]
     plain: Mapping[str, float]
     things: Mapping[str, float]
+    copied: Mapping[tuple[str, str], float]
 
 
 def study(
@@ -95,11 +111,13 @@ def study(
     camps = Camps(patterns, sources, rivals)
     explanations = explain(camps)
     things = camps.by_attribute(np.ones(len(camps.count)))
+    chosen = choose(camps, explanations)
     return Lesson(
-        _trust(camps, choose(camps, explanations)),
+        _trust(camps, chosen),
         worth=_named(camps, worth(explanations)),
         plain=_named(camps, worth(explanations[:PLAIN])),
         things=_named(camps, things),
+        copied=dict(zip(camps.sources, chosen.learned.rate.tolist(), strict=True)),
     )
 
 
@@ -161,12 +179,15 @@ def recall(known: pa.Table, sources: Sequence[tuple[str, str]]) -> list[Trust]:
     for row in rows:
         if row.kind is not None:
             kinds.setdefault((row.attribute, row.kind), {})[row.dataset] = row
-    by_kind = [
-        known.get(dataset) or _stranger(attribute, dataset, {attribute: next(iter(known.values()))})
-        for (name, _), known in sorted(kinds.items())
-        for attribute, dataset in sources
-        if attribute == name
-    ]
+    by_kind = []
+    for (name, _), those in sorted(kinds.items()):
+        like = next(iter(those.values()))
+        values = sorted(kind for about, kind in kinds if about == name)
+        for attribute, dataset in sources:
+            if attribute == name:
+                other = _stranger(attribute, dataset, {attribute: like})
+                other = _of_value(other, values) if like.by_value else other
+                by_kind.append(those.get(dataset) or other)
     return [*overall, *by_kind]
 
 
@@ -184,3 +205,10 @@ def _stranger(attribute: str, dataset: str, known: Mapping[str, Trust]) -> Trust
         sensitivity=None,
         false_rate=None,
     )
+
+
+def _of_value(stranger: Trust, values: Sequence[str]) -> Trust:
+    """What is believed of claims of one value by a source of which no more is known."""
+    others = (1 - START) / max(len(values) - 1, 1)
+    chances = [START if value == stranger.kind else others for value in values]
+    return replace(stranger, chances=json.dumps(chances))

@@ -1,0 +1,285 @@
+"""Deciding what comes from a short list of values: by what every source takes for what.
+
+A claim has a code of its own for each value that a source may claim. It adds, for every value on the
+list, how likely its source makes it where that is the true one; with age it fades towards what the
+source says anyway. So also the values that nobody claims have their share, though none of them is
+chosen. Things of which anybody claims a value beside the list are decided as if there were none.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from math import inf, log
+
+import ibis
+import ibis.expr.types as ir
+import numpy as np
+import pyarrow as pa
+from ibis.backends import BaseBackend
+
+from catalog.standards import elements
+from catalog.standards.base import Element
+from reconcile.fusion.ageing import age_in_days
+from reconcile.fusion.codes import keep
+from reconcile.fusion.evidence import UNIT, families
+from reconcile.fusion.ground import KEY, Ground
+from reconcile.fusion.kinds import OTHER, Telling, of_entities
+from reconcile.fusion.learning.choice import LOGIT
+from reconcile.fusion.learning.confusion import LEAST
+from reconcile.fusion.learning.trust import Trust
+
+NEW = 0.01  # of a chance that is left, however much of it age explains
+
+_MOVED = pa.schema(
+    {
+        "item": pa.int16(),
+        "source": pa.int32(),
+        "meaning": pa.string(),
+        "item_of_value": pa.int16(),
+        "source_of_value": pa.int32(),
+    }
+)
+
+
+@dataclass(frozen=True)
+class _Row:
+    """The trust in a source that claims one ``value`` of an attribute's list; ``source``: its code."""
+
+    source: int
+    trust: Trust
+    values: tuple[str, ...]
+
+    @property
+    def place(self) -> int:
+        return self.values.index(str(self.trust.kind))
+
+
+def _rows(trust: Sequence[Trust]) -> list[_Row]:
+    values: dict[str, set[str]] = {}
+    for t in trust:
+        if t.by_value:
+            values.setdefault(t.attribute, set()).add(str(t.kind))
+    return [
+        _Row(source, t, tuple(sorted(values[t.attribute])))
+        for source, t in enumerate(trust)
+        if t.by_value
+    ]
+
+
+def by_value(engine: BaseBackend, ground: Ground, trust: Sequence[Trust]) -> Ground:
+    """``ground`` with items of their own for what comes from a list, where sources are told apart
+    by the value they claim: ``trust`` then belongs to its ``sources``, one by one.
+    """
+    rows = _rows(trust)
+    if not rows:
+        return ground
+    attributes, kinds = list(ground.attributes), list(ground.kinds)
+    for name in dict.fromkeys(row.trust.attribute for row in rows):
+        attributes.append(name)
+        kinds.append(next(row.values[0] for row in rows if row.trust.attribute == name))
+    codes = {source: code for code, source in reversed(list(enumerate(ground.sources)))}
+    moved = [
+        {
+            "item": attributes.index(row.trust.attribute),
+            "source": codes[row.trust.attribute, row.trust.dataset],
+            "meaning": row.trust.kind,
+            "item_of_value": len(attributes) - 1 - attributes[::-1].index(row.trust.attribute),
+            "source_of_value": row.source,
+        }
+        for row in rows
+    ]
+    move = _Move(engine, ground, rows, pa.Table.from_pylist(moved, _MOVED))
+    return replace(
+        ground,
+        claims=move.claims(),
+        rulings=None if ground.rulings is None else keep(engine, move.rulings(ground.rulings)),
+        attributes=tuple(attributes),
+        kinds=tuple(kinds),
+        sources=tuple((t.attribute, t.dataset) for t in trust),
+    )
+
+
+class _Move:
+    def __init__(
+        self, engine: BaseBackend, ground: Ground, rows: Sequence[_Row], moved: pa.Table
+    ) -> None:
+        self._engine, self._claims, self._moved = engine, ground.claims, ibis.memtable(moved)
+        self._items = sorted(set(moved.column("item").to_pylist()))
+        lists = {row.trust.attribute: row.values for row in rows}
+        told = [
+            {"item": ground.attributes.index(name), "gist": gist, "meaning": meaning}
+            for name, values in sorted(lists.items())
+            for gist, meaning in self._meanings(ground, name, values).items()
+        ]
+        schema = {"item": pa.int16(), "gist": pa.string(), "meaning": pa.string()}
+        meanings = ibis.memtable(pa.Table.from_pylist(told, pa.schema(schema)))
+        apart = self._claims.filter(self._claims.item.isin(self._items))
+        read = apart.left_join(meanings, ["item", "gist"])
+        self._rows = keep(engine, read.select(*apart.columns, "meaning"))
+        strays = self._rows.filter(self._rows.meaning.isnull()).select(*KEY).distinct()
+        self._strays = keep(engine, strays)
+
+    def _meanings(self, ground: Ground, name: str, values: Sequence[str]) -> dict[str, str]:
+        """Gist → the value on the list that it means."""
+        element = elements()[ground.subject.attributes[name].element]
+        if type(element).gist is Element.gist:
+            return {value: value for value in values}
+        claims = ground.claims.filter(ground.claims.item == ground.attributes.index(name))
+        gists = self._engine.to_pyarrow(claims.select("gist").distinct()).column("gist")
+        found = {gist: element.gist(gist) for gist in gists.to_pylist()}
+        return {gist: meaning for gist, meaning in found.items() if meaning in values}
+
+    def claims(self) -> ir.Table:
+        """The claims, in the codes of their value, but for things that have another one."""
+        there = self._rows.anti_join(self._strays, KEY)
+        there = there.inner_join(self._moved, ["item", "source", "meaning"])
+        there = there.mutate(item=there.item_of_value, source=there.source_of_value)
+        columns = self._claims.columns
+        others = self._claims.filter(self._claims.item.notin(self._items))
+        strays = self._rows.semi_join(self._strays, KEY)
+        moved = there.select(*columns).union(strays.select(*columns))
+        return others.union(keep(self._engine, moved))
+
+    def rulings(self, rulings: ir.Table) -> ir.Table:
+        """The rulings, in the codes of the claims about the same."""
+        items = self._moved.select("item", "item_of_value").distinct()
+        strays = self._strays.mutate(stray=ibis.literal(True))
+        rows = rulings.left_join(items, "item").drop("item_right").left_join(strays, KEY)
+        item = ibis.ifelse(rows.stray.fill_null(False), rows.item, rows.item_of_value)
+        return rows.mutate(item=ibis.coalesce(item, rows.item)).select(*rulings.columns)
+
+
+class Values:
+    """How likely claims make every value, for the items that come from a list.
+
+    Args:
+        ground: in the codes of kinds and values; ``plain``: as it was before.
+    """
+
+    def __init__(self, ground: Ground, plain: Ground, trust: Sequence[Trust], today: date) -> None:
+        self._rows, self._today = _rows(trust), today
+        self.most = max((len(row.values) for row in self._rows), default=0)
+        self.items = sorted(
+            {
+                len(ground.attributes) - 1 - ground.attributes[::-1].index(row.trust.attribute)
+                for row in self._rows
+            }
+        )
+        self._ground, self._plain = ground, plain
+        self._copies = bool(families([row.trust for row in self._rows]))
+
+    def score(self, claims: ir.Table, camps: ir.Table) -> ir.Table:
+        """``camps`` with the log-odds that its gist is right as their ``score``.
+
+        Args:
+            claims: as :func:`reconcile.fusion.evidence.weigh` gives them.
+            camps: of the same, one row for each gist.
+        """
+        places = range(self.most)
+        rows = claims.inner_join(ibis.memtable(self._likely()), "source")
+        age = age_in_days(rows.day, self._today)
+        recency = ibis.ifelse(rows.day > 0, (age * rows.decay).exp(), rows.undated)
+        part = ibis.literal(1.0)
+        if self._copies:
+            first = ibis.row_number().over(
+                group_by=[rows.entity, rows.item, rows.gist, rows.family],
+                order_by=rows.place.desc(),
+            )
+            part = ibis.ifelse((rows.family < 0) | (first == 0), 1.0, rows.own_share)
+        # Whole millionths of a nat, so that no order matters.
+        added = {
+            f"n{t}": ((recency * rows[f"c{t}"] + (1 - recency) * rows.anyway).ln() * part * UNIT)
+            .round()
+            .cast("float64")
+            for t in places
+        }
+        rows = rows.select(*KEY, "gist", "told", **added)
+        sums = rows.group_by(KEY).agg(**{f"n{t}": rows[f"n{t}"].sum() for t in places})
+        sums = self._with_shares(sums)
+        sums = sums.select(*KEY, **{f"s{t}": sums[f"n{t}"] / UNIT + sums[f"p{t}"] for t in places})
+        best = ibis.greatest(*(sums[f"s{t}"] for t in places))
+        sums = sums.select(*KEY, **{f"s{t}": sums[f"s{t}"] - best for t in places})
+        told = rows.group_by(*KEY, "gist").agg(told=rows.told.max())
+        found = camps.drop("score").inner_join(told, [*KEY, "gist"]).inner_join(sums, KEY)
+        own = ibis.cases(*((found.told == t, found[f"s{t}"]) for t in places), else_=-inf)
+        total = sum((found[f"s{t}"].exp() for t in places), ibis.literal(0.0))
+        rest = ibis.greatest(total - own.exp(), LEAST)
+        score = (own - rest.ln()).clip(-LOGIT, LOGIT).round(6)
+        return found.mutate(score=score).select(*camps.columns)
+
+    def _likely(self) -> pa.Table:
+        """Per source: which value it claims (``told``), how likely it would do so today for each
+        true value (``c0``, ``c1``, …), and ``anyway``.
+        """
+        shares = {(r.trust.attribute, r.trust.kind): r.trust.share or 0.0 for r in self._rows}
+        found = []
+        for row in self._rows:
+            t = row.trust
+            chances = np.array(json.loads(str(t.chances)))
+            weights = np.array([shares[t.attribute, value] for value in row.values])
+            anyway = max(float(weights @ chances) / max(float(weights.sum()), LEAST), LEAST)
+            fresh = (chances - (1 - t.undated) * anyway) / t.undated
+            fresh = np.maximum(fresh, np.maximum(chances * NEW, LEAST))
+            padded = [*fresh.tolist(), *[LEAST] * (self.most - len(fresh))]
+            attribute = self._ground.subject.attributes[t.attribute]
+            found.append(
+                {
+                    "source": row.source,
+                    "told": row.place,
+                    "anyway": anyway,
+                    "decay": -log(2) / (t.half_life_days or attribute.half_life_days),
+                    "undated": t.undated,
+                    "own_share": t.own,
+                    **{f"c{place}": chance for place, chance in enumerate(padded)},
+                }
+            )
+        numbers = ["anyway", "decay", "undated", "own_share", *(f"c{t}" for t in range(self.most))]
+        schema = {"source": pa.int32(), "told": pa.int16()}
+        return pa.Table.from_pylist(
+            found, pa.schema({**schema, **dict.fromkeys(numbers, pa.float64())})
+        )
+
+    def _with_shares(self, sums: ir.Table) -> ir.Table:
+        """With the log of the share of each value (``p0``, ``p1``, …) among things of their kind."""
+        kinds = None
+        for item in self.items:
+            t = self._first(item)
+            if t.shares is None:
+                continue
+            told = tuple(kind for kind in json.loads(t.shares) if kind != OTHER)
+            way = Telling(str(t.shares_of), told)
+            of = of_entities(self._plain, self._plain.claims, way)
+            of = of.mutate(item=ibis.literal(item, "int16"))
+            kinds = of if kinds is None else kinds.union(of)
+        rows = sums.mutate(kind=ibis.literal(OTHER))
+        if kinds is not None:
+            rows = sums.left_join(kinds, KEY).drop("entity_right", "item_right")
+            rows = rows.mutate(kind=rows.kind.fill_null(OTHER))
+        return rows.inner_join(ibis.memtable(self._shares()), ["item", "kind"])
+
+    def _first(self, item: int) -> Trust:
+        name = self._ground.attributes[item]
+        return next(row.trust for row in self._rows if row.trust.attribute == name)
+
+    def _shares(self) -> pa.Table:
+        found: dict[tuple[int, str], dict[str, float]] = {}
+        for item in self.items:
+            name = self._ground.attributes[item]
+            for row in self._rows:
+                t = row.trust
+                if t.attribute != name:
+                    continue
+                of_kinds = {OTHER: t.share or 0.0} if t.shares is None else json.loads(t.shares)
+                for kind, share in of_kinds.items():
+                    logs = found.setdefault((item, kind), {})
+                    logs[f"p{row.place}"] = log(max(share, LEAST))
+        names = [f"p{place}" for place in range(self.most)]
+        rows = [
+            {"item": item, "kind": kind, **dict.fromkeys(names, log(LEAST)), **logs}
+            for (item, kind), logs in found.items()
+        ]
+        schema = {"item": pa.int16(), "kind": pa.string(), **dict.fromkeys(names, pa.float64())}
+        return pa.Table.from_pylist(rows, pa.schema(schema))
