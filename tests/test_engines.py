@@ -21,7 +21,7 @@ from core.lake import Lake
 from core.spark.dialect import statements, to_spark
 from reconcile import fusion, linkage
 from reconcile.conflicts.reading import carried
-from reconcile.fusion import kinds
+from reconcile.fusion import kinds, values
 from reconcile.fusion.ground import RULING
 from reconcile.rulings import RULINGS
 from tests.reconcile import fusing
@@ -321,6 +321,39 @@ def test_fusing_by_kind_gives_the_same(
         found.append([*(read(engine, p) for p in (fused.golden, fused.conflicts)), fused.sources])
         engine.disconnect()
     assert set(found[0][2]["kind"].to_pylist()) == {"k0", "k1", None}
+    for here, there in zip(*found, strict=True):
+        same(here, there)
+
+
+def test_fusing_by_value_gives_the_same(
+    lake: Lake, cluster: EngineLimits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Values with shares by kind, some things with values beside the list, some claims dated."""
+    monkeypatch.setattr(kinds, "FEWEST", 30)
+    monkeypatch.setattr(values, "FEWEST", 5)
+    made = make(3, 150, WORLDS["listed, two by kind"])
+    days = ("2025-12-31", "2001-01-01", None)
+    rows: list[fusing.Claim] = [
+        (entity, attribute, dataset, value, days[n % 3])
+        for attribute, claims in (("value", made.claims), ("kind", made.kinds))
+        for n, (entity, said) in enumerate(claims.items())
+        for dataset, value in said.items()
+    ]
+    rows += [("e000002", "value", "d2.t", "v9", None), ("e000003", "value", "d3.t", "v1", None)]
+    subject = fusing.subject({"value": {}, "kind": {}})
+    ruling = dict(zip(RULING.names, ("e000001", "value", "v3", 1), strict=True))
+    rulings = pa.Table.from_pylist([ruling], RULING)
+    said = stored(lake, "claims", fusing.table(rows))
+    found = []
+    for limits in (people.LIMITS, cluster):
+        engine = open_engine(limits)
+        fused = fusion.fuse(engine, subject, said, TODAY, rulings)
+        found.append([*(read(engine, p) for p in (fused.golden, fused.conflicts)), fused.sources])
+        engine.disconnect()
+    assert {(r["kind"], r["shares_of"]) for r in found[0][2].to_pylist() if r["kind"]} == {
+        ("v0", "kind"),
+        ("v1", "kind"),
+    }
     for here, there in zip(*found, strict=True):
         same(here, there)
 

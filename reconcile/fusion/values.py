@@ -31,10 +31,12 @@ from reconcile.fusion.learning.confusion import (
     confuse,
     confuse_by_kind,
     relearned,
+    witnessed,
 )
 from reconcile.fusion.learning.trust import Lesson, Trust
 
 MOST = 12  # values on a list
+MOST_GISTS = 1000  # in the sample, of an attribute that is looked at
 FEWEST = 20  # claims of each in the sample
 COVERED = 0.98  # of the claims in the sample are of one of them
 OUTSIDE = "-"  # the place of a value that is not on the list
@@ -61,10 +63,8 @@ def listed_attributes(engine: BaseBackend, ground: Ground, sources: Sources) -> 
     ]
     claims = ground.sample.filter(ground.sample.item.isin(items))
     counted = claims.group_by("item", "gist").agg(times=claims.count())
-    rivals = ibis.window(group_by="item")
-    # A value and its like may stand for one another, so that there are more gists than values.
-    counted = counted.mutate(gists=(counted.times >= FEWEST).cast("int64").sum().over(rivals))
-    counted = counted.filter((counted.gists <= MOST * MOST) & (counted.gists > 0))
+    counted = counted.mutate(gists=counted.times.count().over(ibis.window(group_by="item")))
+    counted = counted.filter(counted.gists <= MOST_GISTS)
     found: dict[int, dict[str, int]] = defaultdict(dict)
     for row in engine.to_pyarrow(counted).to_pylist():
         found[row["item"]][row["gist"]] = row["times"]
@@ -114,14 +114,16 @@ def learn_values(
                 gain, best, by = learned[0] + more, apart, way
         if by is not None:
             best = relearned(best, said.sayings(by), given)
+        elif not witnessed(said.sayings()):
+            continue
         found[name] = gain, _told(listed, best, trust, by)
     return found
 
 
 class _Said:
-    """What is said in the sample about a listed attribute by at least two sources, or where the
-    truth is known. ``values``: how many there are, with one for all that are not on the list, if
-    there is any.
+    """What is said in the sample about a listed attribute, also by one source alone: what only it
+    knows may have values of its own, as a register of pensions has. ``values``: how many there are,
+    with one for all that are not on the list, if there is any.
     """
 
     def __init__(
@@ -160,15 +162,12 @@ class _Said:
         claims = ground.sample.filter(ground.sample.item == item)
         rows = claims.left_join(ibis.memtable(told), "gist")
         said = rows.source.cast("string") + ":" + rows.told.fill_null(OUTSIDE)
-        things = rows.group_by("entity").agg(
-            said=said.collect().sort().join(","), claims=rows.count()
-        )
+        things = rows.group_by("entity").agg(said=said.collect().sort().join(","))
         things = things.mutate(right=ibis.null("string"))
         if ground.rulings is not None:
             ruled = ground.rulings.filter(ground.rulings.item == item)
             ruled = ruled.select("entity", right="gist")
             things = things.drop("right").left_join(ruled, "entity").drop("entity_right")
-        things = things.filter((things.claims > 1) | things.right.notnull())
         return things.select("entity", "said", "right")
 
     def _outside(self, row: Mapping[str, Any]) -> bool:

@@ -25,6 +25,8 @@ from reconcile.fusion.learning.learner import ATTRIBUTE_PRIOR, START
 ROUNDS = 60
 CHANCE_PRIOR = 10.0  # claims about things of one value that the reliability is worth
 SHARE_PRIOR = 2.0  # things of each value that are known beforehand
+WITNESSES = 3
+FEWEST = 100  # things that so many sources know
 GAIN = 3.0  # nats of coarsened evidence, for values to count
 LEAST = 1e-300  # a number that has a logarithm
 
@@ -93,6 +95,13 @@ def confuse(
         if worth / coarse > best[0] + (0 if best[1].own else GAIN):
             best = worth / coarse, learned
     return None if best[0] == plain else (best[0] - plain, best[1])
+
+
+def witnessed(sayings: Sequence[Saying]) -> bool:
+    """Whether enough things are known to three sources. Of two that differ about values, either may
+    be the one that errs, unless kinds of things tell.
+    """
+    return sum(saying.count for saying in sayings if len(saying.told) >= WITNESSES) >= FEWEST
 
 
 def confuse_by_kind(
