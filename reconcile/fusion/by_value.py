@@ -27,7 +27,7 @@ from reconcile.fusion.codes import keep
 from reconcile.fusion.evidence import UNIT, families
 from reconcile.fusion.ground import KEY, Ground
 from reconcile.fusion.kinds import OTHER, Telling, of_entities
-from reconcile.fusion.learning.choice import LOGIT
+from reconcile.fusion.learning.choice import HIGHEST, LOGIT
 from reconcile.fusion.learning.confusion import LEAST
 from reconcile.fusion.learning.trust import Trust
 
@@ -37,7 +37,7 @@ _MOVED = pa.schema(
     {
         "item": pa.int16(),
         "source": pa.int32(),
-        "meaning": pa.string(),
+        "gist": pa.string(),
         "item_of_value": pa.int16(),
         "source_of_value": pa.int32(),
     }
@@ -80,18 +80,7 @@ def by_value(engine: BaseBackend, ground: Ground, trust: Sequence[Trust]) -> Gro
     for name in dict.fromkeys(row.trust.attribute for row in rows):
         attributes.append(name)
         kinds.append(next(row.values[0] for row in rows if row.trust.attribute == name))
-    codes = {source: code for code, source in reversed(list(enumerate(ground.sources)))}
-    moved = [
-        {
-            "item": attributes.index(row.trust.attribute),
-            "source": codes[row.trust.attribute, row.trust.dataset],
-            "meaning": row.trust.kind,
-            "item_of_value": len(attributes) - 1 - attributes[::-1].index(row.trust.attribute),
-            "source_of_value": row.source,
-        }
-        for row in rows
-    ]
-    move = _Move(engine, ground, rows, pa.Table.from_pylist(moved, _MOVED))
+    move = _Move(engine, ground, rows, attributes)
     return replace(
         ground,
         claims=move.claims(),
@@ -103,45 +92,60 @@ def by_value(engine: BaseBackend, ground: Ground, trust: Sequence[Trust]) -> Gro
 
 
 class _Move:
+    """Claims from the codes of ``ground`` into those of their value, where the item of a list is the
+    last one of its attribute.
+    """
+
     def __init__(
-        self, engine: BaseBackend, ground: Ground, rows: Sequence[_Row], moved: pa.Table
+        self, engine: BaseBackend, ground: Ground, rows: Sequence[_Row], attributes: Sequence[str]
     ) -> None:
-        self._engine, self._claims, self._moved = engine, ground.claims, ibis.memtable(moved)
-        self._items = sorted(set(moved.column("item").to_pylist()))
+        self._engine, self._claims = engine, ground.claims
+        codes = {source: code for code, source in reversed(list(enumerate(ground.sources)))}
         lists = {row.trust.attribute: row.values for row in rows}
-        told = [
-            {"item": ground.attributes.index(name), "gist": gist, "meaning": meaning}
-            for name, values in sorted(lists.items())
-            for gist, meaning in self._meanings(ground, name, values).items()
+        gists = {name: self._gists(ground, name, values) for name, values in lists.items()}
+        moved = [
+            {
+                "item": attributes.index(row.trust.attribute),
+                "source": codes[row.trust.attribute, row.trust.dataset],
+                "gist": gist,
+                "item_of_value": _last(attributes, row.trust.attribute),
+                "source_of_value": row.source,
+            }
+            for row in rows
+            for gist in gists[row.trust.attribute][str(row.trust.kind)]
         ]
-        schema = {"item": pa.int16(), "gist": pa.string(), "meaning": pa.string()}
-        meanings = ibis.memtable(pa.Table.from_pylist(told, pa.schema(schema)))
+        self._moved = ibis.memtable(pa.Table.from_pylist(moved, _MOVED))
+        self._items = [attributes.index(name) for name in sorted(lists)]
         apart = self._claims.filter(self._claims.item.isin(self._items))
-        read = apart.left_join(meanings, ["item", "gist"])
-        self._rows = keep(engine, read.select(*apart.columns, "meaning"))
-        strays = self._rows.filter(self._rows.meaning.isnull()).select(*KEY).distinct()
+        read = apart.left_join(self._moved, ["item", "source", "gist"])
+        self._rows = keep(engine, read.select(*apart.columns, "item_of_value", "source_of_value"))
+        strays = self._rows.filter(self._rows.source_of_value.isnull()).select(*KEY).distinct()
         self._strays = keep(engine, strays)
 
-    def _meanings(self, ground: Ground, name: str, values: Sequence[str]) -> dict[str, str]:
-        """Gist → the value on the list that it means."""
+    def _gists(self, ground: Ground, name: str, values: Sequence[str]) -> dict[str, list[str]]:
+        """Value on the list → the gists that mean it."""
         element = elements()[ground.subject.attributes[name].element]
         if type(element).gist is Element.gist:
-            return {value: value for value in values}
+            return {value: [value] for value in values}
         claims = ground.claims.filter(ground.claims.item == ground.attributes.index(name))
         gists = self._engine.to_pyarrow(claims.select("gist").distinct()).column("gist")
-        found = {gist: element.gist(gist) for gist in gists.to_pylist()}
-        return {gist: meaning for gist, meaning in found.items() if meaning in values}
+        found: dict[str, list[str]] = {value: [] for value in values}
+        for gist in sorted(gists.to_pylist()):
+            if (meaning := element.gist(gist)) in found:
+                found[meaning].append(gist)
+        return found
 
     def claims(self) -> ir.Table:
         """The claims, in the codes of their value, but for things that have another one."""
-        there = self._rows.anti_join(self._strays, KEY)
-        there = there.inner_join(self._moved, ["item", "source", "meaning"])
-        there = there.mutate(item=there.item_of_value, source=there.source_of_value)
         columns = self._claims.columns
+        there, moved = self._rows, None
+        if self._engine.to_pyarrow(self._strays.count()).as_py():
+            there = self._rows.anti_join(self._strays, KEY)
+            moved = self._rows.semi_join(self._strays, KEY).select(*columns)
+        there = there.mutate(item=there.item_of_value, source=there.source_of_value)
+        there = there.select(*columns)
         others = self._claims.filter(self._claims.item.notin(self._items))
-        strays = self._rows.semi_join(self._strays, KEY)
-        moved = there.select(*columns).union(strays.select(*columns))
-        return others.union(keep(self._engine, moved))
+        return others.union(there if moved is None else keep(self._engine, there.union(moved)))
 
     def rulings(self, rulings: ir.Table) -> ir.Table:
         """The rulings, in the codes of the claims about the same."""
@@ -150,6 +154,10 @@ class _Move:
         rows = rulings.left_join(items, "item").drop("item_right").left_join(strays, KEY)
         item = ibis.ifelse(rows.stray.fill_null(False), rows.item, rows.item_of_value)
         return rows.mutate(item=ibis.coalesce(item, rows.item)).select(*rulings.columns)
+
+
+def _last(attributes: Sequence[str], name: str) -> int:
+    return len(attributes) - 1 - attributes[::-1].index(name)
 
 
 class Values:
@@ -162,12 +170,7 @@ class Values:
     def __init__(self, ground: Ground, plain: Ground, trust: Sequence[Trust], today: date) -> None:
         self._rows, self._today = _rows(trust), today
         self.most = max((len(row.values) for row in self._rows), default=0)
-        self.items = sorted(
-            {
-                len(ground.attributes) - 1 - ground.attributes[::-1].index(row.trust.attribute)
-                for row in self._rows
-            }
-        )
+        self.items = sorted({_last(ground.attributes, row.trust.attribute) for row in self._rows})
         self._ground, self._plain = ground, plain
         self._copies = bool(families([row.trust for row in self._rows]))
 
@@ -222,7 +225,7 @@ class Values:
             weights = np.array([shares[t.attribute, value] for value in row.values])
             anyway = max(float(weights @ chances) / max(float(weights.sum()), LEAST), LEAST)
             fresh = (chances - (1 - t.undated) * anyway) / t.undated
-            fresh = np.maximum(fresh, np.maximum(chances * NEW, LEAST))
+            fresh = np.clip(fresh, np.maximum(chances * NEW, LEAST), HIGHEST)
             padded = [*fresh.tolist(), *[LEAST] * (self.most - len(fresh))]
             attribute = self._ground.subject.attributes[t.attribute]
             found.append(
