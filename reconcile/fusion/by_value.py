@@ -9,7 +9,7 @@ chosen. Things of which anybody claims a value beside the list are decided as if
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from math import inf, log
@@ -76,46 +76,45 @@ def by_value(engine: BaseBackend, ground: Ground, trust: Sequence[Trust]) -> Gro
     rows = _rows(trust)
     if not rows:
         return ground
-    attributes, kinds = list(ground.attributes), list(ground.kinds)
-    for name in dict.fromkeys(row.trust.attribute for row in rows):
-        attributes.append(name)
-        kinds.append(next(row.values[0] for row in rows if row.trust.attribute == name))
-    move = _Move(engine, ground, rows, attributes)
+    first = {row.trust.attribute: row.values[0] for row in rows}
+    lists = {name: len(ground.attributes) + place for place, name in enumerate(first)}
+    move = _Move(engine, ground, rows, lists)
     return replace(
         ground,
         claims=move.claims(),
         rulings=None if ground.rulings is None else keep(engine, move.rulings(ground.rulings)),
-        attributes=tuple(attributes),
-        kinds=tuple(kinds),
+        attributes=(*ground.attributes, *lists),
+        kinds=(*ground.kinds, *first.values()),
         sources=tuple((t.attribute, t.dataset) for t in trust),
+        lists=tuple(lists.values()),
     )
 
 
 class _Move:
-    """Claims from the codes of ``ground`` into those of their value, where the item of a list is the
-    last one of its attribute.
+    """Claims from the codes of ``ground`` into those of their value. ``lists``: attribute → the item
+    of its list.
     """
 
     def __init__(
-        self, engine: BaseBackend, ground: Ground, rows: Sequence[_Row], attributes: Sequence[str]
+        self, engine: BaseBackend, ground: Ground, rows: Sequence[_Row], lists: Mapping[str, int]
     ) -> None:
         self._engine, self._claims = engine, ground.claims
         codes = {source: code for code, source in reversed(list(enumerate(ground.sources)))}
-        lists = {row.trust.attribute: row.values for row in rows}
-        gists = {name: self._gists(ground, name, values) for name, values in lists.items()}
+        values = {row.trust.attribute: row.values for row in rows}
+        gists = {name: self._gists(ground, name, values[name]) for name in lists}
         moved = [
             {
-                "item": attributes.index(row.trust.attribute),
+                "item": ground.attributes.index(row.trust.attribute),
                 "source": codes[row.trust.attribute, row.trust.dataset],
                 "gist": gist,
-                "item_of_value": _last(attributes, row.trust.attribute),
+                "item_of_value": lists[row.trust.attribute],
                 "source_of_value": row.source,
             }
             for row in rows
             for gist in gists[row.trust.attribute][str(row.trust.kind)]
         ]
         self._moved = ibis.memtable(pa.Table.from_pylist(moved, _MOVED))
-        self._items = [attributes.index(name) for name in sorted(lists)]
+        self._items = [ground.attributes.index(name) for name in lists]
         apart = self._claims.filter(self._claims.item.isin(self._items))
         read = apart.left_join(self._moved, ["item", "source", "gist"])
         self._rows = keep(engine, read.select(*apart.columns, "item_of_value", "source_of_value"))
@@ -156,10 +155,6 @@ class _Move:
         return rows.mutate(item=ibis.coalesce(item, rows.item)).select(*rulings.columns)
 
 
-def _last(attributes: Sequence[str], name: str) -> int:
-    return len(attributes) - 1 - attributes[::-1].index(name)
-
-
 class Values:
     """How likely claims make every value, for the items that come from a list.
 
@@ -170,7 +165,6 @@ class Values:
     def __init__(self, ground: Ground, plain: Ground, trust: Sequence[Trust], today: date) -> None:
         self._rows, self._today = _rows(trust), today
         self.most = max((len(row.values) for row in self._rows), default=0)
-        self.items = sorted({_last(ground.attributes, row.trust.attribute) for row in self._rows})
         self._ground, self._plain = ground, plain
         self._copies = bool(families([row.trust for row in self._rows]))
 
@@ -248,7 +242,7 @@ class Values:
     def _with_shares(self, sums: ir.Table) -> ir.Table:
         """With the log of the share of each value (``p0``, ``p1``, …) among things of their kind."""
         kinds = None
-        for item in self.items:
+        for item in self._ground.lists:
             t = self._first(item)
             if t.shares is None:
                 continue
@@ -269,7 +263,7 @@ class Values:
 
     def _shares(self) -> pa.Table:
         found: dict[tuple[int, str], dict[str, float]] = {}
-        for item in self.items:
+        for item in self._ground.lists:
             name = self._ground.attributes[item]
             for row in self._rows:
                 t = row.trust

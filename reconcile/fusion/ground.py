@@ -39,7 +39,8 @@ class Ground:
     as-of, 0 if unknown). ``entities``: ``entity`` and its ``name``. ``sample``: the claims about
     some entities, as good as random but always the same, and all that a ruling binds.
     ``rulings``: ``entity, item, value, gist, number``; None if there are none. ``kinds``: per item,
-    of what kind of things it is alone (:mod:`reconcile.fusion.kinds`); None: of all.
+    of what kind of things it is alone (:mod:`reconcile.fusion.kinds`); None: of all. ``lists``: the
+    items that are decided by value (:mod:`reconcile.fusion.by_value`).
     """
 
     subject: Subject
@@ -51,6 +52,7 @@ class Ground:
     sources: Sources
     kinds: tuple[str | None, ...]
     rulings: ir.Table | None = None
+    lists: tuple[int, ...] = ()
 
     @classmethod
     def prepare(

@@ -193,17 +193,20 @@ def _why(
         return Status.IN_DISPUTE, {"code": "fusion_in_dispute", **votes}
     if attribute.many:
         return Status.EVIDENCE, {"code": "fusion_members", **votes}
-    return Status.EVIDENCE, _evidence(attribute, flags, named | votes)
+    listed = item in ground.lists
+    return Status.EVIDENCE, _evidence(attribute, flags, named | votes, listed)
 
 
-def _evidence(attribute: Attribute, flags: int, named: dict[str, object]) -> dict[str, object]:
+def _evidence(
+    attribute: Attribute, flags: int, named: dict[str, object], listed: bool
+) -> dict[str, object]:
     """Why one value counts among several."""
     if flags & STALE:
         limit = {"designated": attribute.designated, "days": attribute.fresh_days}
         return {"code": "fusion_designated_stale", **named, **limit}
     if attribute.group:
         return {"code": "fusion_group", **named, "group": attribute.group}
-    return {"code": "fusion_evidence", **named}
+    return {"code": "fusion_listed" if listed else "fusion_evidence", **named}
 
 
 def list_claims(contested: ir.Table, ground: Ground, families: int) -> ir.Table:

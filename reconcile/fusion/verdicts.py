@@ -61,7 +61,7 @@ def decide(
     grouped = groups.column("item").to_pylist()
     all_claims = ground.claims
     many = set_items(ground)
-    apart = [*grouped, *many, *values.items]
+    apart = [*grouped, *many, *ground.lists]
     single = all_claims.filter(all_claims.item.notin(apart)) if apart else all_claims
     single = _beside(single, ground.rulings)
     items = keep(engine, plan.items(weighed(single)))
@@ -80,8 +80,8 @@ def decide(
         lists = keep(engine, weighed(lists))
         chosen.append(choose(engine, ground, trust, lists))
         others.append(lists)
-    if values.items:
-        listed = _beside(all_claims.filter(all_claims.item.isin(values.items)), ground.rulings)
+    if ground.lists:
+        listed = _beside(all_claims.filter(all_claims.item.isin(ground.lists)), ground.rulings)
         listed = keep(engine, weighed(listed))
         chosen.append(plan.likeliest(values.score(listed, plan.camps(listed))))
         others.append(listed)
