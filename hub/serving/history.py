@@ -18,6 +18,7 @@ from hub.operator import operator_entry
 from hub.pipeline.states import Before, SubjectState
 from hub.serving.access import About, Access, Call, View
 from hub.serving.office import Office
+from policies.models import REVEAL
 from reconcile import history, releases
 from reconcile.history import Cell
 from reconcile.models import Release
@@ -228,7 +229,9 @@ class _Seen:
         }
 
     def reasoned(self, cell: Cell) -> dict[str, Any]:
-        """A golden value with its reason and the claims behind it."""
+        """A golden value with its reason and the claims behind it. How sure it is may depend on
+        the value, and is told to whom that is shown as it is.
+        """
         shown = self.cell(cell)
         if shown["mask"] == "suppress":
             return shown
@@ -243,7 +246,7 @@ class _Seen:
         words_of = {language: words(cell.reason, language) for language in LANGUAGES}
         return {
             **shown,
-            "confidence": cell.confidence,
+            "confidence": cell.confidence if shown["mask"] == REVEAL else None,
             "reason": {**cell.reason, **words_of},
             "supporting": list(cell.supporting),
             "opposing": list(cell.opposing),

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import date
 from functools import cached_property
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -72,11 +73,20 @@ class Material:
     @cached_property
     def by_kind(self) -> frozenset[str]:
         """The attributes about which sources are believed by kind, which another one tells."""
+        return frozenset(t["attribute"] for t in self._told_apart if not _by_value(t))
+
+    @cached_property
+    def by_value(self) -> frozenset[str]:
+        """The attributes about which sources are believed by the value that they claim."""
+        return frozenset(t["attribute"] for t in self._told_apart if _by_value(t))
+
+    @property
+    def _told_apart(self) -> list[dict[str, Any]]:
         told = self.sources
         if "kind" not in told.column_names:
-            return frozenset()
-        told = told.filter(pc.not_equal(told["kind_of"], told["attribute"]))
-        return frozenset(told["attribute"].to_pylist())
+            return []
+        told = told.filter(pc.is_valid(told["kind"]))
+        return list(told.select(["attribute", "kind_of"]).to_pylist())
 
     def count(self, attributes: Iterable[str], status: str | None = None) -> int:
         """How many conflicts about these attributes there are."""
@@ -151,3 +161,7 @@ def _within(reach: Callable[[str], Reach], found: Iterable[Conflict]) -> list[Co
 def among(field: str, values: Iterable[str]) -> pc.Expression:
     """Whether a field is one of some texts."""
     return pc.field(field).isin(pa.array(sorted(values), pa.string()))
+
+
+def _by_value(told: Mapping[str, Any]) -> bool:
+    return bool(told["kind_of"] == told["attribute"])

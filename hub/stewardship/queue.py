@@ -18,6 +18,7 @@ from hub.serving.access import About
 from hub.stewardship.material import Material
 from hub.stewardship.sight import Shown, Sight
 from hub.stewardship.stakes import stakes, uses
+from policies.models import REVEAL
 from reconcile.conflicts import Conflict, Points, days_since, points
 from reconcile.conflicts.relations import relation
 from reconcile.models import Ruling
@@ -182,7 +183,8 @@ class Queue:
 
     def _claims(self, conflict: Conflict) -> list[dict[str, Any]]:
         """Who says what, those for the served value first. What a claim weighs is not told where
-        it depends on the kind of the entity: another attribute tells that, which may be closed.
+        it depends on the kind of the entity: another attribute tells that, which may be closed; nor
+        where it depends on a value that is not shown as it is.
         """
         gist = self._material.reader.gist
         attribute = conflict.attribute
@@ -190,18 +192,21 @@ class Queue:
         served = gist(attribute, conflict.value)
         against = dict(self._material.reader.contested(conflict))
         weighs = attribute not in self._material.by_kind
+        alike = attribute not in self._material.by_value
         told: list[dict[str, Any]] = []
         for said in conflict.claims:
             standard = against.get(said)
             how = None if standard is None else relation(element, said.value, standard)[0]
             contract = self._sight.workspace.contracts.get(said.dataset)
+            shown = self._show(attribute, said.value, conflict.entity)
+            weight = said.weight if weighs and (alike or shown["mask"] == REVEAL) else None
             told.append(
                 {
                     "department": None if contract is None else contract.department,
                     "dataset": said.dataset,
-                    **self._show(attribute, said.value, conflict.entity),
+                    **shown,
                     "as_of": said.as_of,
-                    "weight": said.weight if weighs else None,
+                    "weight": weight,
                     "supports": gist(attribute, said.value) == served,
                     "relation": how,
                 }

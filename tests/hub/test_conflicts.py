@@ -286,6 +286,47 @@ def test_what_a_claim_weighs_is_not_told_where_it_tells_of_another_attribute(pla
     assert not WEIGHT.search(shown)
 
 
+def test_what_a_claim_weighs_is_not_told_where_it_tells_a_value_that_is_masked(
+    place: Place,
+) -> None:
+    """Phones takes many women for men, and no man for a woman: a weight would tell who is which."""
+    old_codes(place)
+    rules = place.workspace / "policies/rules.csv"
+    text = rules.read_text("utf-8")
+    masked = "steward, steward, resident/sex, data_governance, all, pseudonym, allow\n"
+    opened = "steward, steward, resident/*, data_governance, all, reveal, allow\n"
+    assert opened in text
+    names = "steward, steward, resident/name, data_governance, all, reveal, allow\n"
+    with (
+        (place.workspace / "data/people.csv").open("a", encoding="utf-8") as people,
+        (place.workspace / "data/phones.jsonl").open("a", encoding="utf-8") as phones,
+    ):
+        for n in range(700):
+            number, name = _number(n + CODES), f"王{chr(0x5000 + n)}"
+            sex = _sex(number)
+            # Nearly all women are of one age, so that this tells who errs.
+            born = "1961-01-01" if (sex == "2") == (n % 40 > 0) else "1990-01-01"
+            row = [number, name, sex, born, "440605001001001", "H9", "2026-05-01"]
+            people.write(",".join(row) + "\n")
+            told = {"id": number, "sex": "1" if n % 3 else sex, "on": "2026-06-01"}
+            phones.write(json.dumps(told) + "\n")
+    place.succeed("apply", str(place.workspace))
+    place.succeed("run", "--as-of", "2026-06-30")
+    with open_hub(place.settings) as hub:
+        assert Material(hub, "resident").by_value == {"sex"}
+        assert not Material(hub, "resident").by_kind
+    listed = ("conflicts", "list", "resident", "--attribute", "sex")
+    found = re.search(r"^[0-9a-f]{20,}", place.succeed(*listed), re.MULTILINE)
+    assert found
+    show = ("conflicts", "show", "resident", found[0], "sex", *STEWARD)
+    assert WEIGHT.search(place.succeed(*show))
+    rules.write_text(text.replace(opened, masked + names), "utf-8")
+    place.succeed("apply", str(place.workspace))
+    shown = place.succeed(*show)
+    assert "phones.users" in shown
+    assert not WEIGHT.search(shown)
+
+
 def _sex(number: str) -> str:
     return "1" if int(number[16]) % 2 else "2"
 

@@ -14,6 +14,9 @@ from core.clock import SystemClock, today
 from hub.app import Hub, open_hub
 from hub.audit.search import Wanted
 from hub.identity import Caller, Tokens
+from hub.serving import history
+from hub.serving.notes import Call
+from hub.serving.office import Office
 from reconcile import releases
 from tests.hub.conftest import Api, Place, serving
 from tests.hub.stewarding import GIRL, entity_of
@@ -171,6 +174,30 @@ def test_an_explanation_says_who_is_for_a_value_and_by_which_rules(hub: Hub, api
     assert name["opposing"] == ["phones.users"]
     assert "designated" in name["reason"]["en"]
     assert name["reason"]["zh"] != name["reason"]["en"]
+
+
+def test_how_sure_a_value_is_is_told_to_whom_it_is_shown_as_it_is(place: Place) -> None:
+    place.succeed("apply", str(place.workspace))
+    place.succeed("run", "--as-of", "2026-06-30")
+    rules = place.workspace / "policies/rules.csv"
+    text = rules.read_text("utf-8")
+    opened = "steward, steward, resident/*, data_governance, all, reveal, allow\n"
+    assert opened in text
+    masked = opened.replace("reveal", "pseudonym")
+    with open_hub(place.settings) as hub:
+        girl = entity_of(hub, GIRL[0])
+    found = []
+    for line in (opened, masked):
+        rules.write_text(text.replace(opened, line), "utf-8")
+        place.succeed("apply", str(place.workspace))
+        with open_hub(place.settings) as hub:
+            call = Call(Caller("steward-1", None), "data_governance", "S-1")
+            asked = history.Asked(Office(hub), call)
+            told = history.explain(asked, "resident", girl, None, None)["attributes"]
+        found.append({cell["attribute"]: cell for cell in told})
+    assert found[0]["name"]["confidence"] > 0
+    assert found[1]["name"]["value"] != found[0]["name"]["value"]
+    assert found[1]["name"]["confidence"] is None
 
 
 def test_the_claims_against_a_value_are_marked(published: Place, hub: Hub) -> None:

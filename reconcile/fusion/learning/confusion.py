@@ -14,13 +14,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from math import lgamma
+from math import lgamma, log
 
 import numpy as np
 
 from reconcile.fusion.learning.camps import Floats
 from reconcile.fusion.learning.choice import EVIDENCE
-from reconcile.fusion.learning.learner import ATTRIBUTE_PRIOR, START
+from reconcile.fusion.learning.learner import ATTRIBUTE_PRIOR, COPY_CHANCE, START
 
 ROUNDS = 60
 CHANCE_PRIOR = 10.0  # claims about things of one value that the reliability is worth
@@ -80,21 +80,21 @@ def confuse(
         usual: how well that explains it (nats).
     """
     coarse = _coarse(sayings)
-    plain = (usual - _labels(sayings, values)) / coarse
+    plain = usual - _labels(sayings, values)
     coins = _coins(values, sources)
     copied = _Learner(sayings, values, sources)
     even, _ = copied.shared(coins, even=True)
     shared, shares = copied.shared(coins)
-    found = (
-        plain + (shared - even) / coarse,
-        Confusion(shares, coins, shares[0], copies=True, own=False),
-    )
-    best = found if found[0] - plain > GAIN else (plain, found[1])
-    for copies in (False, True) if any(source.rate for source in sources) else (False,):
-        worth, learned = _learned(sayings, values, sources, copies)
-        if worth / coarse > best[0] + (0 if best[1].own else GAIN):
-            best = worth / coarse, learned
-    return None if best[0] == plain else (best[0] - plain, best[1])
+    common = Confusion(shares, coins, shares[0], copies=True, own=False)
+    ways = [(plain + shared - even, common), _learned(sayings, values, sources, copies=False)]
+    if any(source.rate for source in sources):
+        ways.append(_learned(sayings, values, sources, copies=True))
+    gain, best = 0.0, None
+    for worth, learned in ways:
+        more = (worth - plain) / coarse
+        if more > gain + (0 if best is not None and best.own else GAIN):
+            gain, best = more, learned
+    return None if best is None else (gain, best)
 
 
 def witnessed(sayings: Sequence[Saying]) -> bool:
@@ -138,6 +138,8 @@ def _learned(
     learner = _Learner(sayings, values, given, kinds)
     worth, shares, chances = learner.learned()
     overall = learner.count @ learner.kind @ shares / learner.count.sum()
+    copiers = sum(source.rate > 0 for source in given)
+    worth += copiers * log(COPY_CHANCE / len(sources))
     return worth, Confusion(shares, chances, overall, copies, own=True)
 
 
