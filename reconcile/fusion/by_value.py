@@ -186,13 +186,15 @@ class Values:
                 order_by=rows.place.desc(),
             )
             part = ibis.ifelse((rows.family < 0) | (first == 0), 1.0, rows.own_share)
-        # Whole millionths of a nat, so that no order matters.
-        added = {
-            f"n{t}": ((recency * rows[f"c{t}"] + (1 - recency) * rows.anyway).ln() * part * UNIT)
-            .round()
-            .cast("float64")
+        # What was learned holds of claims of average age: older ones fade, newer ones are sharper.
+        older = ibis.least(recency / rows.undated, 1.0)
+        newer = ibis.greatest(recency - rows.undated, 0.0) / (1 - rows.undated + LEAST)
+        likely = {
+            t: older * rows[f"c{t}"] + (1 - older) * rows.anyway + newer * rows[f"d{t}"]
             for t in places
         }
+        # Whole millionths of a nat, so that no order matters.
+        added = {f"n{t}": (likely[t].ln() * part * UNIT).round().cast("float64") for t in places}
         rows = rows.select(*KEY, "gist", "told", **added)
         sums = rows.group_by(KEY).agg(**{f"n{t}": rows[f"n{t}"].sum() for t in places})
         sums = self._with_shares(sums)
@@ -208,19 +210,22 @@ class Values:
         return found.mutate(score=score).select(*camps.columns)
 
     def _likely(self) -> pa.Table:
-        """Per source: which value it claims (``told``), how likely it would do so today for each
-        true value (``c0``, ``c1``, …), and ``anyway``.
+        """Per source: which value it claims (``told``), how likely it does so for each true value
+        (``c0``, ``c1``, …), by how much more if it has just looked (``d0``, ``d1``, …), and
+        ``anyway``.
         """
         shares = {(r.trust.attribute, r.trust.kind): r.trust.share or 0.0 for r in self._rows}
         found = []
         for row in self._rows:
             t = row.trust
-            chances = np.array(json.loads(str(t.chances)))
+            chances = np.maximum(json.loads(str(t.chances)), LEAST)
             weights = np.array([shares[t.attribute, value] for value in row.values])
             anyway = max(float(weights @ chances) / max(float(weights.sum()), LEAST), LEAST)
             fresh = (chances - (1 - t.undated) * anyway) / t.undated
-            fresh = np.clip(fresh, np.maximum(chances * NEW, LEAST), HIGHEST)
-            padded = [*fresh.tolist(), *[LEAST] * (self.most - len(fresh))]
+            fresh = np.clip(fresh, chances * NEW, np.maximum(chances, HIGHEST))
+            padding = self.most - len(chances)
+            often = [*chances.tolist(), *[LEAST] * padding]
+            more = [*(fresh - chances).tolist(), *[0.0] * padding]
             attribute = self._ground.subject.attributes[t.attribute]
             found.append(
                 {
@@ -230,10 +235,12 @@ class Values:
                     "decay": -log(2) / (t.half_life_days or attribute.half_life_days),
                     "undated": t.undated,
                     "own_share": t.own,
-                    **{f"c{place}": chance for place, chance in enumerate(padded)},
+                    **{f"c{place}": chance for place, chance in enumerate(often)},
+                    **{f"d{place}": chance for place, chance in enumerate(more)},
                 }
             )
-        numbers = ["anyway", "decay", "undated", "own_share", *(f"c{t}" for t in range(self.most))]
+        numbers = ["anyway", "decay", "undated", "own_share"]
+        numbers += [f"{name}{t}" for name in "cd" for t in range(self.most)]
         schema = {"source": pa.int32(), "told": pa.int16()}
         return pa.Table.from_pylist(
             found, pa.schema({**schema, **dict.fromkeys(numbers, pa.float64())})

@@ -193,6 +193,21 @@ def test_old_claims_fade(late: tuple[Made, Fused]) -> None:
         assert sure[0] > sure[1]
 
 
+def test_what_was_learned_holds_of_claims_of_average_age(late: tuple[Made, Fused]) -> None:
+    """Claims without a date count as those, however much has changed since."""
+    made, result = late
+    known = result.sources
+    aged = known.set_column(
+        known.schema.get_field_index("undated"), "undated", pa.array([0.9] * len(known))
+    )
+    some = [row for row in told(made) if row[0] in set(sorted(made.claims)[:200])]
+    before = golden(decided(some, sources=known))
+    after = golden(decided(some, sources=aged))
+    for key, row in before.items():
+        assert after[key]["value"] == row["value"]
+        assert after[key]["confidence"] == pytest.approx(row["confidence"], abs=0.01)
+
+
 def test_codes_that_mean_the_same_are_one_value() -> None:
     """Being married for the first time is being married: where sources agree on that, it stays."""
     about = subject({"state": {"element": "marital_status"}})
