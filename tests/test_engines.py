@@ -297,19 +297,8 @@ def test_fusing_gives_the_same(lake: Lake, cluster: EngineLimits) -> None:
         same(here, there)
 
 
-def test_fusing_by_kind_gives_the_same(
-    lake: Lake, cluster: EngineLimits, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The kinds of few things are told apart whatever it explains."""
-    monkeypatch.setattr(kinds, "FEWEST", 30)
-    monkeypatch.setattr(kinds, "GAIN", float("-inf"))
-    made = make(3, 120, WORLDS["good about opposites"])
-    rows: list[fusing.Claim] = [
-        (entity, attribute, dataset, value, None)
-        for attribute, claims in (("value", made.claims), ("kind", made.kinds))
-        for entity, said in claims.items()
-        for dataset, value in said.items()
-    ]
+def both_fuse(lake: Lake, cluster: EngineLimits, rows: list[fusing.Claim]) -> pa.Table:
+    """Fuses claims on either engine, one value being ruled; what was learned of sources."""
     subject = fusing.subject({"value": {}, "kind": {}})
     ruling = dict(zip(RULING.names, ("e000001", "value", "v3", 1), strict=True))
     rulings = pa.Table.from_pylist([ruling], RULING)
@@ -320,9 +309,20 @@ def test_fusing_by_kind_gives_the_same(
         fused = fusion.fuse(engine, subject, said, TODAY, rulings)
         found.append([*(read(engine, p) for p in (fused.golden, fused.conflicts)), fused.sources])
         engine.disconnect()
-    assert set(found[0][2]["kind"].to_pylist()) == {"k0", "k1", None}
     for here, there in zip(*found, strict=True):
         same(here, there)
+    return found[0][2]
+
+
+def test_fusing_by_kind_gives_the_same(
+    lake: Lake, cluster: EngineLimits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The kinds of few things are told apart whatever it explains."""
+    monkeypatch.setattr(kinds, "FEWEST", 30)
+    monkeypatch.setattr(kinds, "GAIN", float("-inf"))
+    made = make(3, 120, WORLDS["good about opposites"])
+    sources = both_fuse(lake, cluster, fusing.told(made))
+    assert set(sources["kind"].to_pylist()) == {"k0", "k1", None}
 
 
 def test_fusing_by_value_gives_the_same(
@@ -333,29 +333,13 @@ def test_fusing_by_value_gives_the_same(
     monkeypatch.setattr(values, "FEWEST", 5)
     made = make(3, 150, WORLDS["listed, two by kind"])
     days = ("2025-12-31", "2001-01-01", None)
-    rows: list[fusing.Claim] = [
-        (entity, attribute, dataset, value, days[n % 3])
-        for attribute, claims in (("value", made.claims), ("kind", made.kinds))
-        for n, (entity, said) in enumerate(claims.items())
-        for dataset, value in said.items()
-    ]
+    rows = fusing.told(made, days)
     rows += [("e000002", "value", "d2.t", "v9", None), ("e000003", "value", "d3.t", "v1", None)]
-    subject = fusing.subject({"value": {}, "kind": {}})
-    ruling = dict(zip(RULING.names, ("e000001", "value", "v3", 1), strict=True))
-    rulings = pa.Table.from_pylist([ruling], RULING)
-    said = stored(lake, "claims", fusing.table(rows))
-    found = []
-    for limits in (people.LIMITS, cluster):
-        engine = open_engine(limits)
-        fused = fusion.fuse(engine, subject, said, TODAY, rulings)
-        found.append([*(read(engine, p) for p in (fused.golden, fused.conflicts)), fused.sources])
-        engine.disconnect()
-    assert {(r["kind"], r["shares_of"]) for r in found[0][2].to_pylist() if r["kind"]} == {
+    sources = both_fuse(lake, cluster, rows)
+    assert {(r["kind"], r["shares_of"]) for r in sources.to_pylist() if r["kind"]} == {
         ("v0", "kind"),
         ("v1", "kind"),
     }
-    for here, there in zip(*found, strict=True):
-        same(here, there)
 
 
 STATEMENTS = [

@@ -176,6 +176,25 @@ class Values:
             camps: of the same, one row for each gist.
         """
         places = range(self.most)
+        rows = self._added(claims)
+        sums = rows.group_by(KEY).agg(**{f"n{t}": rows[f"n{t}"].sum() for t in places})
+        sums = self._with_shares(sums)
+        sums = sums.select(*KEY, **{f"s{t}": sums[f"n{t}"] / UNIT + sums[f"p{t}"] for t in places})
+        best = ibis.greatest(*(sums[f"s{t}"] for t in places))
+        sums = sums.select(*KEY, **{f"s{t}": sums[f"s{t}"] - best for t in places})
+        told = rows.group_by(*KEY, "gist").agg(told=rows.told.max())
+        found = camps.drop("score").inner_join(told, [*KEY, "gist"]).inner_join(sums, KEY)
+        own = ibis.cases(*((found.told == t, found[f"s{t}"]) for t in places), else_=-inf)
+        total = sum((found[f"s{t}"].exp() for t in places), ibis.literal(0.0))
+        rest = ibis.greatest(total - own.exp(), LEAST)
+        score = (own - rest.ln()).clip(-LOGIT, LOGIT).round(6)
+        return found.mutate(score=score).select(*camps.columns)
+
+    def _added(self, claims: ir.Table) -> ir.Table:
+        """Per claim which value it is (``told``), and what it adds for every value (``n0``, ``n1``,
+        …): whole millionths of a nat, so that no order matters.
+        """
+        places = range(self.most)
         rows = claims.inner_join(ibis.memtable(self._likely()), "source")
         age = age_in_days(rows.day, self._today)
         recency = ibis.ifelse(rows.day > 0, (age * rows.decay).exp(), rows.undated)
@@ -193,21 +212,8 @@ class Values:
             t: older * rows[f"c{t}"] + (1 - older) * rows.anyway + newer * rows[f"d{t}"]
             for t in places
         }
-        # Whole millionths of a nat, so that no order matters.
         added = {f"n{t}": (likely[t].ln() * part * UNIT).round().cast("float64") for t in places}
-        rows = rows.select(*KEY, "gist", "told", **added)
-        sums = rows.group_by(KEY).agg(**{f"n{t}": rows[f"n{t}"].sum() for t in places})
-        sums = self._with_shares(sums)
-        sums = sums.select(*KEY, **{f"s{t}": sums[f"n{t}"] / UNIT + sums[f"p{t}"] for t in places})
-        best = ibis.greatest(*(sums[f"s{t}"] for t in places))
-        sums = sums.select(*KEY, **{f"s{t}": sums[f"s{t}"] - best for t in places})
-        told = rows.group_by(*KEY, "gist").agg(told=rows.told.max())
-        found = camps.drop("score").inner_join(told, [*KEY, "gist"]).inner_join(sums, KEY)
-        own = ibis.cases(*((found.told == t, found[f"s{t}"]) for t in places), else_=-inf)
-        total = sum((found[f"s{t}"].exp() for t in places), ibis.literal(0.0))
-        rest = ibis.greatest(total - own.exp(), LEAST)
-        score = (own - rest.ln()).clip(-LOGIT, LOGIT).round(6)
-        return found.mutate(score=score).select(*camps.columns)
+        return rows.select(*KEY, "gist", "told", **added)
 
     def _likely(self) -> pa.Table:
         """Per source: which value it claims (``told``), how likely it does so for each true value

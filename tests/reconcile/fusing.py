@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import date
 from typing import Any
 
 import pyarrow as pa
 from ibis.backends.duckdb import Backend
 
+from bench.worlds import Made
 from catalog.subjects import Subject
 from core.engine import EngineLimits, connect
 from reconcile.fusion import Fused, fuse
@@ -41,6 +42,22 @@ def table(claims: Iterable[Claim], gists: dict[str, str] | None = None) -> pa.Ta
         row["record"] = f"{row['entity']}|{row['dataset']}"
     names = ("entity", "attribute", "value", "gist", "dataset", "record", "as_of")
     return pa.Table.from_pylist(rows, pa.schema([(name, pa.string()) for name in names]))
+
+
+def told(made: Made, days: Sequence[str | None] = (None,)) -> list[Claim]:
+    """What a made-up world claims of values and of kinds; things are dated in turns."""
+    return [
+        (entity, attribute, dataset, value, days[n % len(days)])
+        for attribute, claims in (("value", made.claims), ("kind", made.kinds))
+        for n, (entity, said) in enumerate(claims.items())
+        for dataset, value in said.items()
+    ]
+
+
+def accuracy(result: Fused, made: Made) -> float:
+    """The share of a made-up world's values that are right."""
+    found = golden(result)
+    return sum(found[e, "value"]["value"] == v for e, v in made.truth.items()) / len(made.truth)
 
 
 def fused(about: Subject, claims: pa.Table, on: Backend | None = None) -> Fused:

@@ -12,29 +12,15 @@ import pytest
 from bench.worlds import WORLDS, Made, make
 from reconcile.fusion import Fused, fuse, kinds
 from reconcile.fusion.ground import RULING
-from tests.reconcile.fusing import TODAY, Claim, engine, golden, subject, table
+from tests.reconcile.fusing import TODAY, Claim, accuracy, engine, golden, subject, table, told
 
 ENGINE = engine()
 ABOUT = subject({"value": {}, "kind": {}})
 SIZE = 1600
 
 
-def told(made: Made) -> list[Claim]:
-    return [
-        (entity, attribute, dataset, value, None)
-        for attribute, claims in (("value", made.claims), ("kind", made.kinds))
-        for entity, said in claims.items()
-        for dataset, value in said.items()
-    ]
-
-
 def decided(rows: list[Claim], **more: Any) -> Fused:
     return fuse(ENGINE, ABOUT, table(rows), TODAY, **more)
-
-
-def accuracy(result: Fused, made: Made) -> float:
-    found = golden(result)
-    return sum(found[e, "value"]["value"] == v for e, v in made.truth.items()) / len(made.truth)
 
 
 def by_kind(result: Fused) -> pa.Table:

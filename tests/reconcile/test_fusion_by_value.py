@@ -16,7 +16,7 @@ from reconcile.fusion import Fused, fuse
 from reconcile.fusion.ground import RULING
 from reconcile.fusion.learning import confusion
 from reconcile.fusion.learning.confusion import Saying, Source, confuse
-from tests.reconcile.fusing import TODAY, Claim, engine, golden, subject, table
+from tests.reconcile.fusing import TODAY, Claim, accuracy, engine, golden, subject, table, told
 
 ENGINE = engine()
 ABOUT = subject({"value": {"half_life_days": 36500}, "kind": {}})
@@ -24,22 +24,8 @@ SIZE = 800
 LATE = WORLDS["listed, late, four"]
 
 
-def told(made: Made) -> list[Claim]:
-    return [
-        (entity, attribute, dataset, value, None)
-        for attribute, claims in (("value", made.claims), ("kind", made.kinds))
-        for entity, said in claims.items()
-        for dataset, value in said.items()
-    ]
-
-
 def decided(rows: list[Claim], **more: Any) -> Fused:
     return fuse(ENGINE, ABOUT, table(rows), TODAY, **more)
-
-
-def accuracy(result: Fused, made: Made) -> float:
-    found = golden(result)
-    return sum(found[e, "value"]["value"] == v for e, v in made.truth.items()) / len(made.truth)
 
 
 def by_value(result: Fused) -> list[dict[str, Any]]:
