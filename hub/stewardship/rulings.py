@@ -298,7 +298,8 @@ def _because(reason: str) -> None:
 
 
 def _second(found: Row[Any], access: Access) -> None:
-    if access.person() == found.person:
+    # What does not wait for anybody is refused for that, whoever asks.
+    if access.person() == found.person and found.state == State.PROPOSED:
         raise SecondPersonNeeded(number=found.number)
 
 
