@@ -12,6 +12,7 @@ from functools import cache
 from typing import Any, Literal
 
 from jsonschema import Draft201909Validator
+from jsonschema import ValidationError as Unfit
 from open_data_contract_standard.model import OpenDataContractStandard
 from pydantic import Field, ValidationError
 
@@ -20,6 +21,8 @@ from catalog.standards.base import HOUSE_MASKS, REVEAL
 from catalog.standards.several import SUFFIX
 from catalog.standards.spelling import tidy
 from core.canonical import digest
+from core.forms import rule_of
+from core.messages import Message, message
 from core.types import Audience, Level, Model, Sharing
 from core.yamlfile import InvalidFile, InvalidFiles, YamlFile
 
@@ -124,7 +127,7 @@ def parse(file: YamlFile) -> Contract:
         InvalidFiles: one mistake per rule broken, each with line and field.
     """
     mistakes = [
-        file.mistake(list(error.absolute_path), error.message[:300])
+        file.mistake(list(error.absolute_path), _standards_words(error))
         for error in _standard().iter_errors(file.data)
     ]
     if not mistakes:
@@ -135,10 +138,10 @@ def parse(file: YamlFile) -> Contract:
         document = OpenDataContractStandard.model_validate(file.data)
         return Contract.model_validate(_fields(document) | {"digest": digest(file.data)})
     except ValidationError as error:
-        found = [file.mistake(_place(file.data, e["loc"]), e["msg"]) for e in error.errors()]
+        found = [file.mistake(_place(file.data, e["loc"]), rule_of(e)) for e in error.errors()]
         raise InvalidFiles(found) from error
     except TypeError as error:
-        raise InvalidFiles([file.mistake((), "it holds a value that JSON cannot")]) from error
+        raise InvalidFiles([file.mistake((), message("rule_not_in_json"))]) from error
 
 
 _NAMES = {
@@ -172,6 +175,10 @@ def _custom_place(part: Mapping[str, Any], name: str) -> list[str | int]:
     return ["customProperties"]
 
 
+def _standards_words(error: Unfit) -> Message:
+    return message("rule_standard", problem=error.message[:300])
+
+
 @cache
 def _standard() -> Draft201909Validator:
     schema = OpenDataContractStandard.json_schema()  # type: ignore[no-untyped-call]
@@ -181,19 +188,19 @@ def _standard() -> Draft201909Validator:
 def _house_rules(file: YamlFile) -> Iterator[InvalidFile]:
     tables = file.data.get("schema") or []
     if len(tables) != 1:
-        yield file.mistake(["schema"], "a contract describes exactly one table")
+        yield file.mistake(["schema"], message("rule_one_table"))
         return
     custom = _custom(file.data)
     for name in ("department", "code", "sharing", "mode", "updateCycle"):
         if name not in custom:
-            yield file.mistake(["customProperties"], f"the property {name!r} is missing")
+            yield file.mistake(["customProperties"], message("rule_property_missing", name=name))
     if custom.get("sharing") in ("conditional", "not_shared") and not custom.get("condition"):
-        rule = "say under what condition it is shared, or which law forbids sharing ('condition')"
+        rule = message("rule_sharing_condition")
         yield file.mistake(["customProperties"], rule)
     yield from _audience_rules(file, (), file.data, custom.get("sharing"))
     columns = tables[0].get("properties") or []
     if not columns:
-        yield file.mistake(["schema", 0], "the table has no columns")
+        yield file.mistake(["schema", 0], message("rule_no_columns"))
     names = [column.get("name") for column in columns]
     for index, column in enumerate(columns):
         where: Path = ["schema", 0, "properties", index]
@@ -203,9 +210,9 @@ def _house_rules(file: YamlFile) -> Iterator[InvalidFile]:
     yield from _runnable_rules(file, ["schema", 0], tables[0])
     as_of = custom.get("asOf")
     if as_of is not None and as_of not in names:
-        yield file.mistake(["customProperties"], f"asOf names no item of the table: {as_of!r}")
+        yield file.mistake(["customProperties"], message("rule_as_of_unknown", name=as_of))
     elif as_of is not None and _holds_several(columns[names.index(as_of)]):
-        yield file.mistake(["customProperties"], f"asOf names an item of several values: {as_of!r}")
+        yield file.mistake(["customProperties"], message("rule_as_of_several", name=as_of))
 
 
 def _item_rules(
@@ -213,22 +220,24 @@ def _item_rules(
 ) -> Iterator[InvalidFile]:
     custom = _custom(column)
     if column["name"] in [other["name"] for other in before]:
-        yield file.mistake([*where, "name"], f"two items are called {column['name']!r}")
+        yield file.mistake([*where, "name"], message("rule_two_called", name=column["name"]))
     elif _source(column) in map(_source, before):
-        yield file.mistake(where, f"two items read the column {_source(column)!r}")
+        yield file.mistake(where, message("rule_two_read", name=_source(column)))
     element = custom.get("element")
     if element is None:
-        yield file.mistake(where, "the property 'element' is missing")
+        yield file.mistake(where, message("rule_property_missing", name="element"))
     elif element not in list(elements()):
         known = ", ".join(sorted(elements()))
         at = [*where, "customProperties"]
-        yield file.mistake(at, f"unknown element {element!r}; known are: {known}")
+        yield file.mistake(at, message("rule_element_unknown", name=element, known=known))
     else:
         yield from _mask_rules(file, where, column)
     if _holds_several(column):
         yield from _set_rules(file, where, column)
     if column.get("classification") not in (None, *Level.__members__):
-        yield file.mistake([*where, "classification"], "a level is one of L1, L2, L3, L4")
+        yield file.mistake(
+            [*where, "classification"], message("rule_one_of", names=", ".join(Level.__members__))
+        )
     yield from _runnable_rules(file, where, column)
 
 
@@ -239,15 +248,15 @@ def _holds_several(column: Mapping[str, Any]) -> bool:
 
 def _set_rules(file: YamlFile, where: Path, column: Mapping[str, Any]) -> Iterator[InvalidFile]:
     if column.get("primaryKey"):
-        yield file.mistake([*where, "primaryKey"], "a key has one value: it cannot hold several")
+        yield file.mistake([*where, "primaryKey"], message("rule_key_one_value"))
     custom = _custom(column)
     if custom.get("element") == "flag":
         at = [*where, *_custom_place(column, "element")]
-        yield file.mistake(at, "a flag is one value: it cannot hold several")
+        yield file.mistake(at, message("rule_flag_one_value"))
     separator = custom.get("separator", ",")
     if not isinstance(separator, str) or not tidy(separator) or any(map(str.isalnum, separator)):
         at = [*where, *_custom_place(column, "separator")]
-        yield file.mistake(at, "a separator is a text without letters and digits")
+        yield file.mistake(at, message("rule_separator"))
 
 
 def _audience_rules(
@@ -257,17 +266,17 @@ def _audience_rules(
     audience, rank = custom.get("audience"), custom.get("leaderRank")
     at = [*where, *_custom_place(part, "audience")]
     if audience is not None and audience not in list(Audience):
-        yield file.mistake(at, f"an audience is one of {', '.join(Audience)}")
+        yield file.mistake(at, message("rule_one_of", names=", ".join(Audience)))
         return
     said = None if audience is None else Audience(audience)
     if said is not None and sharing in list(Sharing) and not said.is_within(Sharing(sharing)):
-        rule = f"the audience {audience} is wider than the sharing attribute {sharing} permits"
+        rule = message("rule_audience_wider", audience=audience, sharing=sharing)
         yield file.mistake(at, rule)
     if (audience == Audience.LEADERS) is not (rank is not None):
-        yield file.mistake(at, "the audience leaders and leaderRank go together")
+        yield file.mistake(at, message("rule_leaders_rank"))
     elif rank is not None and (type(rank) is not int or not 1 <= rank <= MOST_RANKS):
         place = [*where, *_custom_place(part, "leaderRank")]
-        yield file.mistake(place, f"a rank is a number from 1, the highest, to {MOST_RANKS}")
+        yield file.mistake(place, message("rule_rank", most=MOST_RANKS))
 
 
 def _mask_rules(file: YamlFile, where: Path, column: Mapping[str, Any]) -> Iterator[InvalidFile]:
@@ -276,19 +285,19 @@ def _mask_rules(file: YamlFile, where: Path, column: Mapping[str, Any]) -> Itera
     at = [*where, *_custom_place(column, "mask")]
     if mask is not None and not (isinstance(mask, str) and element.offers(mask)):
         known = ", ".join((*sorted(HOUSE_MASKS), *element.offered))
-        rule = f"mask {mask!r} is not offered by the element {element.code!r}, which has {known}"
+        rule = message("rule_mask_not_offered", mask=mask, element=element.code, known=known)
         yield file.mistake(at, rule)
     elif mask == REVEAL and element.personal:
-        yield file.mistake(at, "personal information is not shown as it is by default")
+        yield file.mistake(at, message("rule_personal_shown"))
 
 
 def _runnable_rules(file: YamlFile, where: Path, part: Mapping[str, Any]) -> Iterator[InvalidFile]:
     for position, quality in enumerate(part.get("quality") or []):
         at = [*where, "quality", position]
         if not _runnable(quality):
-            yield file.mistake(at, "a rule is of type custom with engine greatExpectations")
+            yield file.mistake(at, message("rule_rule_type"))
         elif quality["type"] == "custom" and not _names_expectation(quality):
-            rule = "an implementation has a type (the expectation) and kwargs"
+            rule = message("rule_implementation")
             yield file.mistake([*at, "implementation"], rule)
 
 

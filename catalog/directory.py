@@ -7,6 +7,7 @@ from functools import cached_property
 
 from pydantic import Field, model_validator
 
+from core.messages import message
 from core.types import Model, Text
 
 
@@ -34,7 +35,7 @@ class Departments(Model):
     @model_validator(mode="after")
     def _stand_once(self) -> Departments:
         if len({department.id for department in self.departments}) < len(self.departments):
-            raise ValueError("an id stands twice")
+            raise ValueError(message("rule_twice"))
         return self
 
 
@@ -47,12 +48,12 @@ class RegionFile(Model):
     def _is_a_tree(self) -> RegionFile:
         parents = {region.code: region.parent for region in self.regions}
         if len(parents) < len(self.regions):
-            raise ValueError("a code stands twice")
+            raise ValueError(message("rule_twice"))
         for code, parent in parents.items():
             if parent is not None and parent not in parents:
-                raise ValueError(f"{code} lies in {parent}, which is not described")
+                raise ValueError(message("rule_region_parent", region=code, parent=parent))
         if any(_lies_in_itself(code, parents) for code in parents):
-            raise ValueError("a region lies in itself")
+            raise ValueError(message("rule_region_itself"))
         return self
 
 

@@ -21,6 +21,7 @@ from pydantic import (
     model_validator,
 )
 
+from core.messages import message
 from core.types import Model
 from core.yamlfile import InvalidFiles, YamlFile
 
@@ -34,9 +35,9 @@ def relative(path: str) -> str:
     parts = PurePosixPath(path).parts
     windows = PureWindowsPath(path)
     if not parts or "\0" in path or ".." in parts or "\\" in path:
-        raise ValueError("a path is relative to the data folder and has no '..'")
+        raise ValueError(message("rule_path_inside"))
     if path.startswith("/") or windows.drive:
-        raise ValueError("a path is relative to the data folder, never absolute")
+        raise ValueError(message("rule_path_inside"))
     return path
 
 
@@ -46,23 +47,20 @@ def _encoding(name: str) -> str:
     except LookupError:
         known = ""
     if known not in ENCODINGS:
-        raise ValueError(f"the encoding is one of {', '.join(ENCODINGS)}")
+        raise ValueError(message("rule_one_of", names=", ".join(ENCODINGS)))
     return known
 
 
 def _delimiter(text: str) -> str:
     if len(text) != 1 or not text.isascii() or text in '"\r\n\0':
-        raise ValueError("the delimiter is one ASCII character, neither quote nor line break")
+        raise ValueError(message("rule_delimiter"))
     return text
 
 
 def _sqlite(url: str) -> str:
     scheme, colon, path = url.partition(":")
     if not colon or scheme != "sqlite":
-        raise ValueError(
-            'an address is a reference such as {secret: "file:secrets/url"}, '
-            "or 'sqlite:' and a path in the data folder; a password never stands in it"
-        )
+        raise ValueError(message("rule_address_sql"))
     relative(path)
     return url
 
@@ -73,13 +71,11 @@ def _http(url: str) -> str:
         named = [name for name, _ in parse_qsl(parts.query, keep_blank_values=True)]
         user, host = parts.username, parts.hostname
     except ValueError:
-        raise ValueError("the address is not a URL") from None
+        raise ValueError(message("rule_address_http")) from None
     if parts.scheme not in ("http", "https") or not host:
-        raise ValueError("the address begins with http:// or https://")
+        raise ValueError(message("rule_address_http"))
     if user is not None or any(_SECRET_WORDS.search(name) for name in named):
-        raise ValueError(
-            'an address has no user, password or token in it; give it as {secret: "file:..."}'
-        )
+        raise ValueError(message("rule_address_secret"))
     return url
 
 
@@ -100,10 +96,7 @@ class Secret(Model):
         if kind == "file":
             relative(name)
         elif kind != "env" or not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
-            raise ValueError(
-                'a secret is given as a reference, {secret: "file:secrets/name"} or '
-                '{secret: "env:NAME"}, never as the text itself'
-            )
+            raise ValueError(message("rule_secret"))
         return given
 
 
@@ -182,7 +175,7 @@ class SqlSource(_Source):
     @model_validator(mode="after")
     def _one_of(self) -> SqlSource:
         if bool(self.table) == bool(self.query):
-            raise ValueError("give either 'table' or 'query'")
+            raise ValueError(message("rule_table_or_query"))
         return self
 
 
@@ -225,7 +218,7 @@ def parse(file: YamlFile) -> SourceSettings:
     """
     kind = file.data.get("kind") if isinstance(file.data, dict) else None
     if not isinstance(kind, str) or kind not in KINDS:
-        raise InvalidFiles([file.mistake(["kind"], f"'kind' is one of {', '.join(KINDS)}")])
+        raise InvalidFiles([file.mistake(["kind"], message("rule_one_of", names=", ".join(KINDS)))])
     return cast("SourceSettings", file.parse(KINDS[kind]))
 
 

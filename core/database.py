@@ -12,6 +12,7 @@ from sqlalchemy.orm import DeclarativeBase
 
 from core import embedded_postgres
 from core.errors import HubError
+from core.messages import message
 
 
 class DatabaseUnreachable(HubError):
@@ -48,7 +49,7 @@ def parse_url(url: str) -> URL:
     except (ArgumentError, ValueError):
         parsed = None
     if parsed is None or not parsed.drivername.startswith("postgres"):
-        raise ValueError("it is not the address of a PostgreSQL database")
+        raise ValueError(message("rule_database"))
     return parsed.set(drivername="postgresql+psycopg")
 
 

@@ -22,6 +22,7 @@ from ibis.backends.duckdb import Backend
 from pydantic import field_validator
 
 from core.lake import Layers, Stored, files_of
+from core.messages import message
 from core.types import Model
 
 DUCKDB = "duckdb"
@@ -92,7 +93,7 @@ def engine_name(engine: str) -> str:
         ValueError: it does not.
     """
     if not _MASTERS.fullmatch(engine):
-        raise ValueError("duckdb, or a Spark master such as spark://host:7077")
+        raise ValueError(message("rule_engine"))
     return engine
 
 

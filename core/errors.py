@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from core.messages import catalogue, say
+from core.messages import Message, catalogue, in_language, say
 
-Field = str | int | float
+Field = str | int | float | Message
 
 
 class HubError(Exception):
@@ -29,9 +29,9 @@ class HubError(Exception):
         """The message in ``language`` (``zh`` or ``en``)."""
         return say(self.code, language, **self.fields)
 
-    def told(self, language: str) -> dict[str, Field]:  # noqa: ARG002 - some speak languages
-        """The fields as they are shown to ``language``."""
-        return self.fields
+    def told(self, language: str) -> dict[str, object]:
+        """The fields as they are shown in ``language``."""
+        return {name: in_language(field, language) for name, field in self.fields.items()}
 
 
 class BadInput(HubError):

@@ -21,6 +21,7 @@ from pathlib import Path
 
 from core.ciphers import KEY
 from core.errors import HubError
+from core.messages import message
 
 Source = Callable[[], bytes]
 
@@ -64,9 +65,9 @@ def from_file(file: Path) -> bytes:
         mode = file.stat().st_mode
         text = file.read_text("ascii")
     except (OSError, UnicodeDecodeError) as error:
-        raise KeysUnusable(source=str(file), rule="it cannot be read") from error
+        raise KeysUnusable(source=str(file), rule=message("rule_not_read")) from error
     if mode & 0o077:
-        raise KeysUnusable(source=str(file), rule="others than its owner may read it (chmod 600)")
+        raise KeysUnusable(source=str(file), rule=message("rule_owner_only"))
     return parse(text, str(file))
 
 
@@ -81,9 +82,9 @@ def from_command(command: str, seconds: float = SECONDS) -> bytes:
     try:
         arguments = shlex.split(command)
     except ValueError as error:
-        raise KeysUnusable(source=name, rule="its quotes do not close") from error
+        raise KeysUnusable(source=name, rule=message("rule_quotes")) from error
     if not arguments:
-        raise KeysUnusable(source=name, rule="it is empty")
+        raise KeysUnusable(source=name, rule=message("rule_empty"))
     try:
         # In a group of its own, so that whatever it started ends with it.
         running = subprocess.Popen(
@@ -95,12 +96,13 @@ def from_command(command: str, seconds: float = SECONDS) -> bytes:
         )
     except (OSError, ValueError):
         # Not chained: the exception quotes the command, in which there may be a PIN.
-        raise KeysUnusable(source=name, rule="it cannot be run") from None
+        raise KeysUnusable(source=name, rule=message("rule_not_run")) from None
     told, code = _told(running, seconds)
     if code is None:
-        raise KeysUnusable(source=name, rule=f"no answer within {seconds:g} seconds")
+        rule = message("rule_no_answer_within", seconds=f"{seconds:g}")
+        raise KeysUnusable(source=name, rule=rule)
     if code != 0:
-        raise KeysUnusable(source=name, rule=f"it ended with {code}")
+        raise KeysUnusable(source=name, rule=message("rule_ended_with", status=code))
     return parse(told.decode("latin-1"), name)
 
 
@@ -138,7 +140,7 @@ def parse(text: str, source: str) -> bytes:
         secret = b""
     if len(secret) != KEY:
         # Not chained: what was no secret may still be one of somebody else's.
-        raise KeysUnusable(source=source, rule="it is not 32 bytes in base64")
+        raise KeysUnusable(source=source, rule=message("rule_secret_form"))
     return secret
 
 

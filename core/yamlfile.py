@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 import yaml
 from pydantic import BaseModel, ValidationError
 
 from core.errors import HubError
+from core.forms import rule_of
+from core.messages import Message, message
 
 M = TypeVar("M", bound=BaseModel)
 T = TypeVar("T")
+Rule: TypeAlias = Message | str
+"""What is asked of a part of a file."""
 
 
 class InvalidFile(HubError):
@@ -22,8 +26,9 @@ class InvalidFile(HubError):
     status = 400
     exit_code = 2
 
-    def __init__(self, file: Path, line: int, field: str, rule: str) -> None:
+    def __init__(self, file: Path, line: int, field: str, rule: Rule) -> None:
         super().__init__(file=str(file), line=line, field=field or "-", rule=rule)
+        self.file, self.line, self.field, self.rule = file, line, field, rule
 
 
 class InvalidFiles(HubError):
@@ -35,7 +40,7 @@ class InvalidFiles(HubError):
 
     def __init__(self, mistakes: Sequence[HubError]) -> None:
         self.mistakes = tuple(mistakes)
-        super().__init__(field=f"{len(mistakes)}", rule="mistakes")
+        super().__init__(field=f"{len(mistakes)}", rule=message("rule_mistakes"))
 
     def words(self, language: str) -> str:
         """One line per mistake."""
@@ -63,7 +68,7 @@ class YamlFile:
             line, node = found[0], found[1]
         return line
 
-    def mistake(self, where: Sequence[str | int], rule: str) -> InvalidFile:
+    def mistake(self, where: Sequence[str | int], rule: Rule) -> InvalidFile:
         """An error that points at ``where``."""
         return InvalidFile(self.path, self.line(where), ".".join(map(str, where)), rule)
 
@@ -85,7 +90,7 @@ class YamlFile:
             return parse(self.data)
         except ValidationError as error:
             raise InvalidFiles(
-                [self.mistake(e["loc"], e["msg"]) for e in error.errors()]
+                [self.mistake(e["loc"], rule_of(e)) for e in error.errors()]
             ) from error
 
 
@@ -113,7 +118,7 @@ class _StrictLoader(yaml.SafeLoader):
         event = self.peek_event()  # type: ignore[no-untyped-call]
         anchor = getattr(event, "anchor", None)
         if isinstance(event, yaml.AliasEvent) and anchor in self._open:
-            raise _wrong("a part holds itself", event.start_mark)
+            raise _Wrong(message("rule_yaml_itself"), event.start_mark)
         self._open.append(anchor)
         try:
             return super().compose_node(parent, index)
@@ -125,21 +130,31 @@ class _StrictLoader(yaml.SafeLoader):
             return super().construct_object(node, deep)
         except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
             kind = node.tag.rpartition(":")[2]
-            raise _wrong(f"it looks like {kind}, but is none", node.start_mark) from error
+            raise _Wrong(message("rule_yaml_kind", kind=kind), node.start_mark) from error
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[str] = set()
         for key, _ in node.value:
             if not isinstance(key, yaml.ScalarNode):
-                raise _wrong("a key is one word", key.start_mark)
+                raise _Wrong(message("rule_yaml_key"), key.start_mark)
             if key.value in seen:
-                raise _wrong(f"the key {key.value!r} stands twice", key.start_mark)
+                raise _Wrong(message("rule_yaml_twice", key=key.value), key.start_mark)
             seen.add(key.value)
         return super().construct_mapping(node, deep)
 
 
-def _wrong(rule: str, mark: Any) -> yaml.MarkedYAMLError:
-    return yaml.constructor.ConstructorError(None, None, rule, mark)
+class _Wrong(yaml.MarkedYAMLError):
+    """A rule of ours is broken."""
+
+    def __init__(self, rule: Message, mark: Any) -> None:
+        super().__init__(None, None, str(rule), mark)
+        self.rule = rule
+
+
+def _problem(error: yaml.MarkedYAMLError) -> Message:
+    if isinstance(error, _Wrong):
+        return error.rule
+    return message("rule_yaml", problem=error.problem or "-")
 
 
 def load(path: Path) -> YamlFile:
@@ -151,11 +166,11 @@ def load(path: Path) -> YamlFile:
     try:
         text = path.read_text("utf-8")
     except FileNotFoundError as error:
-        raise InvalidFile(path, 1, "", "the file does not exist") from error
+        raise InvalidFile(path, 1, "", message("rule_file_missing")) from error
     except UnicodeDecodeError as error:
-        raise InvalidFile(path, 1, "", "the file is not UTF-8") from error
+        raise InvalidFile(path, 1, "", message("rule_file_utf8")) from error
     except OSError as error:
-        raise InvalidFile(path, 1, "", "the file cannot be read") from error
+        raise InvalidFile(path, 1, "", message("rule_file_unreadable")) from error
     node, data = _parse(path, text)
     return YamlFile(path, data, node)
 
@@ -167,9 +182,9 @@ def _parse(path: Path, text: str) -> tuple[yaml.Node | None, Any]:
         return node, None if node is None else loader.construct_document(node)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise InvalidFile(path, line, "", error.problem or "not YAML") from error
+        raise InvalidFile(path, line, "", _problem(error)) from error
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
-        raise InvalidFile(path, line, "", "a character that YAML does not allow") from error
+        raise InvalidFile(path, line, "", message("rule_yaml_character")) from error
     except RecursionError as error:
-        raise InvalidFile(path, 1, "", "it is nested too deeply") from error
+        raise InvalidFile(path, 1, "", message("rule_yaml_nested")) from error

@@ -12,7 +12,7 @@ from pathlib import Path
 from connectors.registry import missing_secrets
 from core.engine import DUCKDB
 from core.errors import HubError
-from core.messages import say
+from core.messages import say, spoken
 from core.spark.session import missing
 from hub.app import Hub, open_hub
 from hub.settings import Settings, read_settings
@@ -37,7 +37,7 @@ def examine() -> list[Finding]:
     try:
         settings = read_settings()
     except HubError as error:
-        return [Finding(False, say("doctor_settings", "en"), error.words("en"))]
+        return [Finding(False, say("doctor_settings", spoken()), error.words(spoken()))]
     examination = _Examination(settings)
     return [*examination.machine(), *examination.hub()]
 

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 
 from core.errors import BadInput, NotFound
 from core.lake import TableVersion
+from core.messages import message
 from hub.app import Hub
 from hub.operator import operator_entry
 from hub.pipeline.states import DatasetState, SubjectState
@@ -48,9 +49,11 @@ def export(hub: Hub, kind: Kind, subject: str, to: Path) -> Exported:
         NotFound: no such subject in the release.
     """
     if to.suffix not in _WRITERS:
-        raise BadInput(field="--to", rule="the file ends in .csv, .parquet or .jsonl")
+        raise BadInput(
+            field="--to", rule=message("rule_file_ends", suffixes=".csv, .parquet, .jsonl")
+        )
     if not to.parent.is_dir():
-        raise BadInput(field="--to", rule=f"the folder {to.parent} does not exist")
+        raise BadInput(field="--to", rule=message("rule_folder_missing", folder=to.parent))
     release = current(hub)
     tables = [
         _named(hub.lake.read(version), version)
@@ -70,7 +73,9 @@ def _write(table: pa.Table, to: Path) -> None:
         part.replace(to)
     except OSError as error:
         part.unlink(missing_ok=True)
-        raise BadInput(field="--to", rule=f"{to} cannot be written: {error.strerror}") from error
+        raise BadInput(
+            field="--to", rule=message("rule_not_written_because", file=to, cause=error.strerror)
+        ) from error
 
 
 def _named(table: pa.Table, version: TableVersion) -> pa.Table:

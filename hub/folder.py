@@ -14,6 +14,7 @@ from catalog.directory import Departments, RegionFile
 from catalog.subjects import Subject
 from connectors import settings as source_settings
 from core.errors import HubError
+from core.messages import absent, message
 from core.types import Model
 from core.yamlfile import InvalidFile, InvalidFiles, YamlFile, load
 from hub.audit.witness import Witnesses
@@ -49,7 +50,9 @@ class _Reader:
 
     def read(self) -> Workspace:
         if not self._folder.is_dir():
-            raise InvalidFile(self._folder, 1, "", "the folder does not exist")
+            raise InvalidFile(
+                self._folder, 1, "", message("rule_folder_missing", folder=self._folder)
+            )
         departments = self._one("departments.yaml", Departments)
         regions = self._one("regions.yaml", RegionFile)
         parts = {
@@ -84,8 +87,8 @@ class _Reader:
         )
         self._mistakes.extend(_zone_mistakes(policies, zones))
         self._mistakes.extend(self._witness_mistakes(workspace))
-        for name, where, rule in watch_mistakes(workspace):
-            self._mistakes.append(load(self._folder / "policies" / name).mistake(where, rule))
+        for name, where, words in watch_mistakes(workspace):
+            self._mistakes.append(load(self._folder / "policies" / name).mistake(where, words))
         for kind, key, where, rule in mistakes(workspace):
             self._mistakes.append(self._files[kind, key].mistake(where, rule))
         checked = policy_documents.check(policies.documents, workspace.known, policies.files)
@@ -105,7 +108,7 @@ class _Reader:
         for index, witness in enumerate(workspace.witnesses.witnesses):
             if witness.department not in workspace.departments:
                 file = load(self._folder / "policies/witnesses.yaml")
-                rule = f"there is no department {witness.department!r}"
+                rule = absent("department", witness.department)
                 yield file.mistake(["witnesses", index, "department"], rule)
 
     def _many(self, pattern: str, parse: Callable[[YamlFile], Any], key: str) -> dict[str, Any]:
@@ -118,7 +121,9 @@ class _Reader:
                 continue
             name = getattr(parsed, key)
             if name in found:
-                self._mistakes.append(file.mistake([key], f"{name!r} is described twice"))
+                self._mistakes.append(
+                    file.mistake([key], message("rule_described_twice", name=name))
+                )
             found[name] = parsed
             self._files[kind, name] = file
         return found
@@ -143,9 +148,9 @@ def _zone_mistakes(policies: policy_documents.Loaded, zones: Zones) -> Iterator[
     for rule in policies.documents.rules:
         for name in sorted({*rule.conditions.zones} - known):
             where = (Path(policy_documents.RULES), rule.line, "conditions")
-            yield InvalidFile(*where, f"unknown zone {name!r} (policies/zones.yaml)")
+            yield InvalidFile(*where, absent("zone", name))
     for agreement in policies.documents.agreements:
         for name in sorted({*agreement.conditions.zones} - known):
             file = policies.files[agreement.agreement]
-            words = f"unknown zone {name!r} (policies/zones.yaml)"
+            words = absent("zone", name)
             yield file.mistake(["conditions", "zones"], words)

@@ -15,6 +15,7 @@ from joserfc.jwk import OKPKey
 from core.clock import Clock
 from core.errors import BadInput, HubError
 from core.keys import KeyRing
+from core.messages import message
 
 _AUDIENCE = "hub"
 LONGEST = timedelta(hours=12)
@@ -58,7 +59,7 @@ class Tokens:
             BadInput: it would live longer than :data:`LONGEST`.
         """
         if not timedelta(0) < lifetime <= LONGEST:
-            raise BadInput(field="lifetime", rule=f"at most {LONGEST}")
+            raise BadInput(field="lifetime", rule=message("rule_at_most", most=LONGEST))
         now = self._clock.now()
         claims = {
             "aud": _AUDIENCE,

@@ -12,6 +12,7 @@ from core.ciphers import Suite
 from core.database import parse_url
 from core.engine import DUCKDB, EngineLimits, engine_name
 from core.errors import BadInput
+from core.forms import rule_of
 from hub.conditions.zones import networks
 
 
@@ -110,4 +111,4 @@ def read_settings() -> Settings:
     except ValidationError as error:
         first = error.errors()[0]
         name = "HUB_" + str(first["loc"][0]).upper()
-        raise BadInput(field=name, rule=first["msg"]) from error
+        raise BadInput(field=name, rule=rule_of(first)) from error

@@ -17,6 +17,7 @@ from typing import Annotated, Literal, Protocol, Self
 from pydantic import Field, field_validator, model_validator
 
 from core.clock import CHINA, is_working_day, start_of_day
+from core.messages import message
 from core.types import Model
 from policies.reasons import Reason, reason
 
@@ -104,7 +105,7 @@ class Hours(Model):
     @model_validator(mode="after")
     def _some_time(self) -> Self:
         if self.since in (self.until, "24:00"):
-            raise ValueError("hours begin before they end; the last minute is 24:00")
+            raise ValueError(message("rule_hours_order"))
         return self
 
     def hold(self, now: datetime) -> bool:
@@ -198,10 +199,10 @@ def parse(text: str) -> Conditions:
     for part in filter(None, (part.strip() for part in text.split(";"))):
         name, _, value = part.partition("=")
         if name not in _READ:
-            raise ValueError(f"unknown condition {name!r}; known are: {', '.join(_READ)}")
+            raise ValueError(message("rule_condition_unknown", name=name, known=", ".join(_READ)))
         field, read = _READ[name]
         if field in found:
-            raise ValueError(f"the condition {name!r} stands twice")
+            raise ValueError(message("rule_described_twice", name=name))
         found[field] = read(value)
     return Conditions.model_validate(found)
 
@@ -209,7 +210,7 @@ def parse(text: str) -> Conditions:
 def _hours(value: str) -> dict[str, str]:
     match = re.fullmatch(r"(\d\d:\d\d)-(\d\d:\d\d)(?:/(\w+))?", value)
     if match is None:
-        raise ValueError("hours are written like hours=08:30-18:00/working")
+        raise ValueError(message("rule_hours"))
     return dict(
         zip(("since", "until", "days"), (*match.groups()[:2], match[3] or "every"), strict=True)
     )
@@ -218,13 +219,13 @@ def _hours(value: str) -> dict[str, str]:
 def _quota(value: str) -> dict[str, str]:
     requests, slash, per = value.partition("/")
     if not slash or re.fullmatch(r"[0-9]{1,10}", requests) is None:
-        raise ValueError("a quota is written like quota=200/day")
+        raise ValueError(message("rule_quota"))
     return {"requests": requests, "per": per}
 
 
 def _second(value: str) -> bool:
     if value:
-        raise ValueError("second_person takes no value")
+        raise ValueError(message("rule_second_person"))
     return True
 
 

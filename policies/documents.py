@@ -10,6 +10,8 @@ from typing import TypeVar
 
 from pydantic import ValidationError
 
+from core.forms import rule_of
+from core.messages import Message, absent, message
 from core.types import Model
 from core.yamlfile import InvalidFile, InvalidFiles, YamlFile, load
 from policies.models import (
@@ -82,7 +84,7 @@ def read(workspace: Path) -> Loaded:
             continue
         agreement, file = found
         if agreement.agreement in files:
-            reader.mistakes.append(file.mistake(["agreement"], "two agreements have this id"))
+            reader.mistakes.append(file.mistake(["agreement"], message("rule_two_agreements")))
         agreements.append(agreement)
         files[agreement.agreement] = file
     if reader.mistakes or purposes is None or clients is None:
@@ -121,13 +123,13 @@ class _Reader:
             # Spreadsheet programs put a byte-order mark before a CSV file.
             lines = path.read_text("utf-8-sig").split("\n")
         except FileNotFoundError:
-            self.mistakes.append(InvalidFile(path, 1, "", "the file does not exist"))
+            self.mistakes.append(InvalidFile(path, 1, "", message("rule_file_missing")))
             return ()
         except UnicodeDecodeError:
-            self.mistakes.append(InvalidFile(path, 1, "", "the file is not UTF-8"))
+            self.mistakes.append(InvalidFile(path, 1, "", message("rule_file_utf8")))
             return ()
         except OSError:
-            self.mistakes.append(InvalidFile(path, 1, "", "the file cannot be read"))
+            self.mistakes.append(InvalidFile(path, 1, "", message("rule_file_unreadable")))
             return ()
         rules = []
         for number, line in enumerate(lines, start=1):
@@ -144,26 +146,29 @@ class _Reader:
         """
         for character in sorted(set(line) - {"\t"}):
             if unicodedata.category(character) in {"Cc", "Cf", "Zl", "Zp"}:
-                rule = f"a character that cannot be seen (U+{ord(character):04X})"
+                rule = message("rule_unseen", character=f"U+{ord(character):04X}")
                 self.mistakes.append(InvalidFile(path, number, "", rule))
 
     def _rule(self, path: Path, number: int, cells: Sequence[str]) -> Rule | None:
         most = len(COLUMNS)
         if not most - 1 <= len(cells) <= most:
             names = ", ".join(COLUMNS)
-            rule = f"a line has {most - 1} or {most} columns ({names}), not {len(cells)}"
+            rule = message(
+                "rule_line_columns", least=most - 1, most=most, names=names, found=len(cells)
+            )
             self.mistakes.append(InvalidFile(path, number, "", rule))
             return None
         try:
             return Rule.model_validate(dict(zip(COLUMNS, cells, strict=False)) | {"line": number})
         except ValidationError as error:
             self.mistakes.extend(
-                InvalidFile(path, number, str((*e["loc"], "")[0]), e["msg"]) for e in error.errors()
+                InvalidFile(path, number, str((*e["loc"], "")[0]), rule_of(e))
+                for e in error.errors()
             )
             return None
 
 
-Mistake = tuple[Sequence[str | int], str]
+Mistake = tuple[Sequence[str | int], Message]
 """The part of a document that breaks a rule, and the rule."""
 
 
@@ -198,20 +203,20 @@ def _placed(name: str, files: Files, mistakes: Iterable[Mistake]) -> Iterator[In
 def _repeated(collection: str, ids: Sequence[str]) -> Iterator[Mistake]:
     for index, name in enumerate(ids):
         if name in ids[:index]:
-            yield [collection, index, "id"], f"two of them have the id {name!r}"
+            yield [collection, index, "id"], message("rule_two_ids", name=name)
 
 
 def _client_mistakes(documents: Documents, known: Known) -> Iterator[Mistake]:
     yield from _repeated("clients", [client.id for client in documents.clients])
     for index, client in enumerate(documents.clients):
         if client.department not in known.departments:
-            yield ["clients", index, "department"], f"unknown department {client.department!r}"
+            yield ["clients", index, "department"], absent("department", client.department)
         for place, role in enumerate(client.roles):
             if role in known.departments:
                 # The groups of both would be one, and the role would inherit what is not its own.
-                yield ["clients", index, "roles", place], f"{role!r} is the id of a department"
+                yield ["clients", index, "roles", place], message("rule_role_department", name=role)
         if client.region is not None and client.region not in known.regions:
-            yield ["clients", index, "region"], f"unknown region {client.region!r}"
+            yield ["clients", index, "region"], absent("region", client.region)
 
 
 def _roles(documents: Documents) -> frozenset[str]:
@@ -224,25 +229,25 @@ def _groups(documents: Documents, known: Known) -> frozenset[str]:
     return frozenset({ANY}) | known.departments | roles | joint
 
 
-def _rule_mistakes(rule: Rule, documents: Documents, known: Known) -> Iterator[tuple[str, str]]:
+def _rule_mistakes(rule: Rule, documents: Documents, known: Known) -> Iterator[tuple[str, Message]]:
     denies = rule.effect is Effect.DENY
     if rule.role not in _groups(documents, known):
-        yield "role", f"unknown role or department {rule.role!r}"
+        yield "role", absent("holder", rule.role)
     if rule.purpose != ANY and rule.purpose not in {p.id for p in documents.purposes}:
-        yield "purpose", f"unknown purpose {rule.purpose!r}"
+        yield "purpose", absent("purpose", rule.purpose)
     if denies and rule.scope in (Reach.OWN_REGION, Reach.OWN_CASES):
-        yield "scope", "a denial holds everywhere: its scope is * or all"
+        yield "scope", message("rule_denial_scope")
     if denies and rule.conditions.text:
-        yield "conditions", "a denial holds under all conditions: it names none"
+        yield "conditions", message("rule_denial_conditions")
     if not denies and rule.scope is Reach.ANY:
-        yield "scope", "a permission names its scope: own_region, own_cases or all"
+        yield "scope", message("rule_permission_scope")
     if rule.conditions.quota is not None and rule.action not in _ANSWERING:
         actions = ", ".join(_ANSWERING)
-        yield "conditions", f"a quota counts answers: it goes with {actions}"
+        yield "conditions", message("rule_quota_answers", actions=actions)
     if not denies and rule.mask == ANY:
-        yield "mask", "a permission names its mask"
+        yield "mask", message("rule_permission_mask")
     if denies and rule.mask == DEFAULT:
-        yield "mask", "a denial names the mask that it forbids, or *"
+        yield "mask", message("rule_denial_mask")
     kind, _, name = rule.object.partition("/")
     if kind in known.subjects:
         yield from _attribute_mistakes(rule, kind, name, known)
@@ -250,67 +255,65 @@ def _rule_mistakes(rule: Rule, documents: Documents, known: Known) -> Iterator[t
         yield from _object_mistakes(rule, known)
 
 
-def _object_mistakes(rule: Rule, known: Known) -> Iterator[tuple[str, str]]:
+def _object_mistakes(rule: Rule, known: Known) -> Iterator[tuple[str, Message]]:
     """What is wrong with a line about something that is no attribute of a subject."""
     kind, _, name = rule.object.partition("/")
     if kind == "check" and name not in {ANY, *known.checks}:
-        yield "object", f"unknown check {name!r}"
+        yield "object", absent("check", name)
     elif kind == "dataset" and name not in {ANY, *known.contracts}:
-        yield "object", f"unknown dataset {name!r}"
+        yield "object", absent("dataset", name)
     elif kind not in ("check", "dataset") and rule.object not in WHOLE:
-        yield "object", f"unknown subject {kind!r}"
+        yield "object", absent("subject", kind)
     else:
         yield from _combination_mistakes(rule, kind)
 
 
-def _combination_mistakes(rule: Rule, kind: str) -> Iterator[tuple[str, str]]:
+def _combination_mistakes(rule: Rule, kind: str) -> Iterator[tuple[str, Message]]:
     """What cannot be meant together of a line about no attribute."""
     for action, goes_with in _GO_TOGETHER:
         if (rule.action is action) != (kind == goes_with):
-            yield "object", f"the action {action} and the object {goes_with} go together"
+            yield "object", message("rule_action_object", action=action, object=goes_with)
             return
     if kind == "dataset" and rule.action not in (Action.DISCOVER, Action.STEWARD):
-        yield "action", "of a dataset one may discover that it is there, or steward it"
+        yield "action", message("rule_dataset_actions")
     elif rule.scope is Reach.OWN_CASES and kind != "check":
-        yield "scope", f"there are no cases of {rule.object!r}: write all"
+        yield "scope", message("rule_no_cases", object=rule.object)
     elif rule.action is Action.STEWARD and rule.scope is Reach.OWN_REGION:
-        yield "scope", "a table is kept whole: write all"
+        yield "scope", message("rule_table_whole")
     elif rule.mask not in (REVEAL, ANY):
-        yield "mask", f"there is nothing to mask in {rule.object!r}: write {REVEAL}"
+        yield "mask", message("rule_nothing_to_mask", object=rule.object, mask=REVEAL)
 
 
 def _attribute_mistakes(
     rule: Rule, subject: str, attribute: str, known: Known
-) -> Iterator[tuple[str, str]]:
+) -> Iterator[tuple[str, Message]]:
     described = known.subjects[subject]
     if attribute != ANY and attribute not in described.attributes:
-        yield "object", f"unknown attribute {attribute!r} of {subject!r}"
+        yield "object", message("rule_no_attribute", subject=subject, attribute=attribute)
         return
     if rule.action not in _OF_ATTRIBUTES:
-        yield "action", f"of attributes one may {', '.join(_OF_ATTRIBUTES)}"
+        yield "action", message("rule_attribute_actions", actions=", ".join(_OF_ATTRIBUTES))
     if rule.action is Action.STEWARD and rule.scope is Reach.OWN_CASES:
-        yield "scope", "stewards keep records whatever case they are in: own_region or all"
+        yield "scope", message("rule_steward_scope")
     if rule.action is Action.LOOKUP and attribute not in {ANY, *described.lookups}:
-        yield "object", f"records are not looked up by {attribute!r}"
+        yield "object", message("rule_no_lookup", attribute=attribute)
     if rule.scope is Reach.OWN_REGION and described.region is None:
-        yield "scope", f"{subject!r} has no region attribute"
+        yield "scope", message("rule_no_regions", subject=subject)
     named = described.attributes if attribute == ANY else (attribute,)
     yield from (("mask", words) for words in _mask_mistakes(rule.mask, subject, named, known))
 
 
 def _mask_mistakes(
     mask: str, subject: str, attributes: Iterable[str], known: Known
-) -> Iterator[str]:
+) -> Iterator[Message]:
     if mask in (ANY, DEFAULT, *HOUSE_MASKS):
         return
     for attribute in attributes:
         masks = known.masks(subject, attribute)
         if mask not in masks:
             element = known.subjects[subject].attributes[attribute].element
-            yield (
-                f"mask {mask!r} is not offered by the element {element!r} of {attribute!r}, "
-                f"which has {masks.usage()}"
-            )
+            named = f"{attribute}: {element}"
+            yield message("rule_mask_not_offered", mask=mask, element=named, known=masks.usage())
 
 
 def _agreement_mistakes(
@@ -319,16 +322,16 @@ def _agreement_mistakes(
     yield from _agreed_name_mistakes(agreement, documents, known)
     for index, action in enumerate(agreement.actions):
         if action not in _AGREED:
-            said = f"an agreement is about {', '.join(_AGREED)}: write {action} in rules.csv"
+            said = message("rule_agreed_actions", actions=", ".join(_AGREED), action=action)
             yield ["actions", index], said
     if agreement.conditions.quota is not None and not set(agreement.actions) & set(_ANSWERING):
-        yield ["conditions", "quota"], f"a quota counts answers: {', '.join(_ANSWERING)}"
+        yield ["conditions", "quota"], message("rule_quota_answers", actions=", ".join(_ANSWERING))
     if agreement.valid_to < agreement.valid_from:
-        yield ["valid_to"], "it ends before it begins"
+        yield ["valid_to"], message("rule_ends_before")
     if agreement.scope is Reach.ANY:
-        yield ["scope"], "an agreement names its scope: own_region, own_cases or all"
+        yield ["scope"], message("rule_permission_scope")
     if agreement.subject not in known.subjects:
-        yield ["subject"], f"unknown subject {agreement.subject!r}"
+        yield ["subject"], absent("subject", agreement.subject)
     else:
         yield from _agreed_item_mistakes(agreement, known)
 
@@ -339,31 +342,37 @@ def _agreed_name_mistakes(
     for field in ("provider", "consumer"):
         department = getattr(agreement, field)
         if department not in known.departments:
-            yield [field], f"unknown department {department!r}"
+            yield [field], absent("department", department)
     roles, purposes = _roles(documents), {purpose.id for purpose in documents.purposes}
     for index, role in enumerate(agreement.roles):
         if role not in roles:
-            yield ["roles", index], f"unknown role {role!r}"
+            yield ["roles", index], absent("role", role)
     for index, purpose in enumerate(agreement.purposes):
         if purpose not in purposes:
-            yield ["purposes", index], f"unknown purpose {purpose!r}"
+            yield ["purposes", index], absent("purpose", purpose)
 
 
 def _agreed_item_mistakes(agreement: Agreement, known: Known) -> Iterator[Mistake]:
     subject = known.subjects[agreement.subject]
     if agreement.scope is Reach.OWN_REGION and subject.region is None:
-        yield ["scope"], f"{agreement.subject!r} has no region attribute"
+        yield ["scope"], message("rule_no_regions", subject=agreement.subject)
     for attribute, mask in agreement.items.items():
         where = ["items", attribute]
         if attribute not in subject.attributes:
-            yield where, f"unknown attribute {attribute!r} of {agreement.subject!r}"
+            yield (
+                where,
+                message("rule_no_attribute", subject=agreement.subject, attribute=attribute),
+            )
             continue
         if mask == ANY:
-            yield where, "an agreement names its masks"
+            yield where, message("rule_permission_mask")
         for words in _mask_mistakes(mask, agreement.subject, (attribute,), known):
             yield where, words
         if not _provides(agreement.provider, agreement.subject, attribute, known):
-            yield where, f"{agreement.provider!r} is no source of {attribute!r}"
+            yield (
+                where,
+                message("rule_no_source", department=agreement.provider, attribute=attribute),
+            )
 
 
 def _provides(department: str, subject: str, attribute: str, known: Known) -> bool:

@@ -15,6 +15,7 @@ from catalog.subjects import Subject
 from core.ciphers import block, mac
 from core.errors import HubError
 from core.keys import KeyRing
+from core.messages import message
 from core.types import Status
 from policies.decide import Grant
 from policies.enforcer import most_open
@@ -164,7 +165,7 @@ class Masker:
             return self._disguise(element)
         own = element.mask(mask)
         if own is None:
-            raise MaskUnknown(mask=mask, item=attribute, rule="grant")
+            raise MaskUnknown(mask=mask, item=attribute, rule=message("rule_a_grant"))
         return _carefully(element, own)
 
     def _pseudonym(self, element: Element) -> _Show:
@@ -201,7 +202,7 @@ def in_public(element: Element, mask: str) -> Callable[[str], str | None]:
         return lambda value: value
     own = element.mask(mask)
     if own is None:
-        raise MaskUnknown(mask=mask, item=element.code, rule="open data")
+        raise MaskUnknown(mask=mask, item=element.code, rule=message("rule_open_data"))
     show = _carefully(element, own)
 
     def shown(value: str) -> str:

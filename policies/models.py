@@ -17,6 +17,7 @@ from catalog.directory import Regions
 from catalog.standards import base, elements
 from catalog.standards.base import Element
 from catalog.subjects import Subject
+from core.messages import message
 from core.types import Model, Text
 from policies.conditions import NONE, Conditions, parse
 
@@ -81,7 +82,7 @@ class CaseNumber(Model):
         try:
             re.compile(pattern)
         except (re.error, OverflowError, RecursionError):
-            raise ValueError("it is no regular expression") from None
+            raise ValueError(message("rule_regex")) from None
         return pattern
 
     def fits(self, number: str) -> bool:

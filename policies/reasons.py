@@ -1,35 +1,19 @@
-"""Reasons of a decision, as values: a message code and what it speaks of."""
+"""Reasons of a decision: messages, each of which speaks of an item, a purpose or a rule."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from types import MappingProxyType
+from collections.abc import Iterable
+from typing import TypeAlias
 
-from core.errors import Field
-from core.messages import say
+from core.messages import Message, message
 
-
-@dataclass(frozen=True, slots=True)
-class Reason:
-    """One reason of a denial: a message code and its fields."""
-
-    code: str
-    fields: Mapping[str, Field]
-
-    def words(self, language: str) -> str:
-        """The reason in ``language`` (``zh`` or ``en``)."""
-        return say(self.code, language, **self.fields)
-
-
-def reason(code: str, **fields: Field) -> Reason:
-    """A reason whose fields do not change."""
-    return Reason(code, MappingProxyType(fields))
+Reason: TypeAlias = Message
+reason = message
 
 
 def distinct(reasons: Iterable[Reason]) -> tuple[Reason, ...]:
     """Each reason once, in the order given."""
-    seen: dict[tuple[str, tuple[tuple[str, Field], ...]], Reason] = {}
+    seen: dict[tuple[str, tuple[tuple[str, object], ...]], Reason] = {}
     for found in reasons:
         seen.setdefault((found.code, tuple(found.fields.items())), found)
     return tuple(seen.values())

@@ -15,6 +15,8 @@ from typing import Any, Literal
 
 import pyarrow as pa
 
+from core.messages import message
+
 Stage = Literal["landing", "row", "reference", "duplicate", "table"]
 Dimension = Literal["completeness", "validity", "uniqueness", "consistency", "timeliness"]
 
@@ -102,7 +104,7 @@ def _change(arguments: Mapping[str, Any]) -> Bound:
     _only(arguments, {"percent"})
     percent = arguments["percent"]
     if not _is_number(percent) or not 0 <= percent <= 1000:
-        raise Unusable("'percent' is a number from 0 to 1000")
+        raise Unusable(message("rule_percent"))
     share = f"{percent:g}"
     asked = {
         "min_value": {_PARAMETER: f"rows_minus_{share}"},
@@ -123,15 +125,15 @@ def _only(
     arguments: Mapping[str, Any], needed: set[str], allowed: set[str] | frozenset[str] = frozenset()
 ) -> None:
     if missing := sorted(needed - arguments.keys()):
-        raise Unusable(f"the argument {missing[0]!r} is missing")
+        raise Unusable(message("rule_argument_missing", name=missing[0]))
     if extra := sorted(arguments.keys() - needed - allowed):
-        raise Unusable(f"there is no argument {extra[0]!r}")
+        raise Unusable(message("rule_argument_unknown", name=extra[0]))
 
 
 def _day(arguments: Mapping[str, Any]) -> dict[str, str]:
     days = arguments["days"]
     if not isinstance(days, int) or isinstance(days, bool) or not 0 <= days <= 36525:
-        raise Unusable("'days' is a whole number from 0 to 36525")
+        raise Unusable(message("rule_days"))
     return {_PARAMETER: f"day_minus_{days}"}
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from core.forms import asked
 from reconcile.bound import Given, Unusable
 from reconcile.cleaning import (
     Column,
@@ -208,7 +209,7 @@ class Judging:
         try:
             return run(self._expectations[place], frames.of(check.faces, picked))
         except Unusable as error:
-            raise broken(self.suite.contract, check.item, check.expectation, error) from None
+            raise broken(self.suite.contract, check.item, check.expectation, asked(error)) from None
 
     def _judge_rows(self, rows: Rows) -> None:
         """Runs the rules about single rows over a batch."""

@@ -34,6 +34,8 @@ import pyarrow as pa
 
 from catalog.contracts import Contract
 from core.errors import HubError
+from core.forms import asked
+from core.messages import Message, message
 from core.types import Model
 from reconcile.batches import BATCH_ROWS, batches
 from reconcile.bound import Given, Unusable
@@ -304,8 +306,8 @@ def same_rules(contract: Contract, proof: Proof, past: Given, given: Given) -> b
     )
 
 
-def check_rules(contract: Contract) -> list[str]:
-    """What is wrong with the department's rules of a contract, one text per rule that could
+def check_rules(contract: Contract) -> list[Message]:
+    """What is wrong with the department's rules of a contract, one message per rule that could
     not run: an expectation that is not offered, wrong arguments, or the wrong kind of item.
     Each rule is tried on a made-up table of three rows.
     """
@@ -320,11 +322,12 @@ def check_rules(contract: Contract) -> list[str]:
                 run(expectation, frames.of(check.faces, None))
         except Unusable as error:
             # The words of the cause are about made-up values, so they can be told.
-            why = f"{error}: {one_line(error.__cause__)}"
-            name = item.name if item else None
-            wrong.append(broken(contract, name, rule.expectation, why).words("en"))
+            cause = one_line(error.__cause__)
+            why = message("rule_because", rule=asked(error), cause=cause)
+            found = broken(contract, item.name if item else None, rule.expectation, why)
+            wrong.append(Message(found.code, found.fields))
         except HubError as error:
-            wrong.append(error.words("en"))
+            wrong.append(Message(error.code, error.fields))
     return wrong
 
 

@@ -9,6 +9,8 @@ from typing import Any, Literal
 
 from catalog.contracts import Contract, Item, Rule
 from core.errors import HubError
+from core.forms import asked
+from core.messages import Message, absent, message
 from reconcile.bound import BOUND, Dimension, Stage, Unusable, plain
 
 MISSING = "missing"
@@ -210,13 +212,15 @@ def check_of(contract: Contract, item: Item | None, rule: Rule) -> Check:
     try:
         return _translated(contract, item, rule)
     except Unusable as error:
-        raise broken(contract, item.name if item else None, rule.expectation, error) from error
+        raise broken(
+            contract, item.name if item else None, rule.expectation, asked(error)
+        ) from error
 
 
-def broken(contract: Contract, item: str | None, expectation: str, why: object) -> HubError:
+def broken(contract: Contract, item: str | None, expectation: str, why: Message | str) -> HubError:
     """The error that names a rule which cannot run."""
     return QualityRuleBroken(
-        dataset=contract.dataset, item=item or "-", expectation=expectation, rule=str(why)
+        dataset=contract.dataset, item=item or "-", expectation=expectation, rule=why
     )
 
 
@@ -254,16 +258,16 @@ def _unmarked(rule: str, item: str | None, key: tuple[str, ...] = ()) -> Check:
 def _translated(contract: Contract, item: Item | None, rule: Rule) -> Check:
     name = rule.expectation
     if refused := sorted(_REFUSED & rule.arguments.keys()):
-        raise Unusable(f"the argument {refused[0]!r} is not allowed")
+        raise Unusable(message("rule_argument_refused", name=refused[0]))
     arguments = {key: plain(value) for key, value in rule.arguments.items()}
     if item and name.startswith("expect_column_") and "pair" not in name:
         arguments.setdefault("column", item.name)
     if item and arguments.get("column", item.name) != item.name:
-        raise Unusable("it stands at one item and names another as its column")
+        raise Unusable(message("rule_other_column"))
     if name in BOUND:
         return _bound(contract, item, rule, arguments)
     if name not in _OF_ROWS | _OF_TABLES:
-        raise Unusable("no such expectation is offered")
+        raise Unusable(message("rule_no_expectation"))
     faces = _faces(contract, name, arguments)
     if dict(faces).get(arguments.get("column", "")) == "date":
         arguments |= {k: _moment(arguments[k]) for k in _BOUNDS & arguments.keys()}
@@ -299,9 +303,9 @@ def _bound(contract: Contract, item: Item | None, rule: Rule, arguments: dict[st
     column = found.arguments.get("column")
     elements_ = {i.name: i.element for i in contract.items}
     if column is not None and column not in elements_:
-        raise Unusable(f"there is no item {column!r}")
+        raise Unusable(absent("item", column))
     if found.stage in ("row", "table") and elements_.get(column or "") != "date":
-        raise Unusable("how recent a row is can be told by an item of element date only")
+        raise Unusable(message("rule_recency_date"))
     about = item.name if item else column if found.stage != "table" else None
     given: dict[str, Any] = dict(found.arguments)
     faces: tuple[tuple[str, Face], ...] = ()
@@ -325,7 +329,7 @@ def _faces(
     read.extend(arguments.get("column_list", ()))
     asked = list(_conditions(arguments.get("row_condition")))
     if unknown := [name for name in [*read, *asked] if str(name) not in kinds]:
-        raise Unusable(f"there is no item {unknown[0]!r}")
+        raise Unusable(absent("item", unknown[0]))
     faces = {name: _face("", kinds[name]) for name in asked}
     faces |= {name: _face(expectation, kinds[name]) for name in read}
     return tuple(sorted(faces.items()))
@@ -353,14 +357,14 @@ def _conditions(condition: Any) -> Iterator[str]:
             yield name
         case _:
             # Text would be evaluated as code.
-            raise Unusable("a row_condition is a mapping of type comparison, nullity, and, or")
+            raise Unusable(message("rule_row_condition"))
 
 
 def _moment(bound: Any) -> datetime:
     try:
         return datetime.combine(date.fromisoformat(bound), time())
     except (TypeError, ValueError) as error:
-        raise Unusable("a bound of a date is an ISO day such as 2026-01-31") from error
+        raise Unusable(message("form_date_type")) from error
 
 
 def _suits(faces: Mapping[str, Face], arguments: Mapping[str, Any]) -> None:
@@ -371,4 +375,4 @@ def _suits(faces: Mapping[str, Face], arguments: Mapping[str, Any]) -> None:
         return
     numbers = face == "number"
     if any(isinstance(member, str) == numbers for member in members):
-        raise Unusable(f"the value_set of this item holds {'numbers' if numbers else 'text'}")
+        raise Unusable(message("rule_value_set_numbers" if numbers else "rule_value_set_text"))

@@ -18,6 +18,7 @@ import numpy as np
 
 from catalog.contracts import Contract
 from core.canonical import digest
+from core.messages import message
 from reconcile.bound import Given, Unusable
 from reconcile.cleaning import Numbers
 from reconcile.rules import Check, broken
@@ -174,7 +175,7 @@ def _validated(engine: Any, expectation: Any, more: dict[str, Any]) -> Any:
             configurations=[expectation.configuration], runtime_configuration=asked
         )
     except Exception as error:
-        raise Unusable(f"it fails with {type(error).__name__}") from error
+        raise Unusable(message("rule_fails_with", kind=type(error).__name__)) from error
     return result
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from core.forms import asked
 from reconcile.bound import Given, Unusable
 from reconcile.rules import FLAW, Face, broken, mark_of
 from reconcile.suites import Outcome, Suite, run_on_spark
@@ -36,7 +37,7 @@ def failing_rows(suite: Suite, given: Given, frame: Any) -> dict[int, Outcome]:
         try:
             found[place] = run_on_spark(expectations[place], frame.select("_row", *columns))
         except Unusable as error:
-            raise broken(suite.contract, check.item, check.expectation, error) from None
+            raise broken(suite.contract, check.item, check.expectation, asked(error)) from None
     return found
 
 

@@ -58,7 +58,7 @@ PACKAGES = ("core", "catalog", "connectors", "policies", "reconcile", "hub")
 # What the command line and `hub doctor` say where nothing failed, and labels of judgements.
 NO_ERRORS = re.compile(
     r"cases_|approvals_|apply_|deciding_|run_(?!busy)|releases_|release_(signed|explained|restored|rules)|exported|conflicts?_|groups_|match(es)?_|preview_|audit_(sound|broken|retire)|serving"
-    r"|demo_(?!failed)|doctor_|linkage_|expect_|rows_(?!lost)|quality_(?!stop|rule|rows_lost)|rulings_|corrections_|advice_|exchange_|statistics_counted|opening_(proposed|released|written|holds|risk)|findings_|watch_|view_|keys_(listed|rotated|rewrapped)|kind_|form_|key_(file_made|was_destroyed)"
+    r"|demo_(?!failed)|doctor_|linkage_|expect_|rows_(?!lost)|quality_(?!stop|rule|rows_lost)|rulings_|corrections_|advice_|exchange_|statistics_counted|opening_(proposed|released|written|holds|risk)|findings_|watch_|view_|keys_(listed|rotated|rewrapped)|kind_|form_|rule_|cause_|column_|key_(file_made|was_destroyed)"
 )
 
 

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends, Request
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
 from core.errors import BadInput
+from core.messages import message
 from hub.api.routes import By, Moment, Name, On, caller
 from hub.api.state import State
 from hub.deciding import authzen
@@ -171,4 +172,4 @@ def _asker(on: State, by: Caller, *bodies: EvaluationBody) -> Asker:
         if context is not None and context.purpose is not None and context.case is not None:
             purpose = context.asked_for or context.purpose
             return Asker(on.office, Call(by, purpose, context.case))
-    raise BadInput(field="context", rule="it names purpose and case")
+    raise BadInput(field="context", rule=message("rule_authzen_context"))

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Self
 from fastapi import APIRouter, Depends
 from pydantic import Field, StringConstraints, model_validator
 
+from core.messages import message
 from core.types import Model
 from hub.api.routes import By, Calling, Moment, Name, On, caller
 from hub.deciding import drafts, explaining, matrix, replay
@@ -57,7 +58,7 @@ class MatrixBody(Calling):
     @model_validator(mode="after")
     def _one(self) -> Self:
         if (self.dataset is None) == (self.subject is None):
-            raise ValueError("give a dataset or a subject")
+            raise ValueError(message("rule_dataset_or_subject"))
         return self
 
 

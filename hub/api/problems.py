@@ -10,8 +10,8 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from core.errors import HubError
-from core.messages import say
-from hub.forms import rule_of
+from core.forms import rule_of
+from core.messages import in_language, say
 
 _PAGES = {404: "page_missing", 405: "method_refused"}
 
@@ -32,7 +32,10 @@ def install(app: FastAPI) -> None:
         # What was given is not repeated: it may be somebody's number.
         language = language_of(request)
         mistakes = [
-            {"field": ".".join(str(step) for step in e["loc"]), "rule": rule_of(e, language)}
+            {
+                "field": ".".join(str(step) for step in e["loc"]),
+                "rule": in_language(rule_of(e), language),
+            }
             for e in error.errors()
         ]
         detail = say("bad_input", language, **mistakes[0])

@@ -16,6 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
 
 from core.errors import BadInput, Unavailable
+from core.messages import message
 from core.types import Model
 from hub.api.state import State
 from hub.conditions.zones import origin
@@ -118,7 +119,7 @@ async def ready(on: On) -> dict[str, str]:
             with on.hub.engine.connect() as connection:
                 connection.execute(select(1))
         except SQLAlchemyError as error:
-            raise Unavailable(reason="the database does not answer") from error
+            raise Unavailable(reason=message("cause_no_database")) from error
 
     await run_in_threadpool(probe)
     return {"status": "ready", "revision": str(on.board.rules.revision)}
@@ -159,5 +160,5 @@ async def single_keys(request: Request) -> None:
 
 def _single(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len({name for name, _ in pairs}) < len(pairs):
-        raise BadInput(field="body", rule="an object names one key twice")
+        raise BadInput(field="body", rule=message("rule_json_twice"))
     return {}

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, Self
 import psycopg
 
 from core.clock import Clock
+from core.messages import message
 from hub.audit.entries import Entry
 from hub.audit.partitions import GROW, due
 from hub.audit.personal import MonthKeys
@@ -72,7 +73,7 @@ class AsyncAppender:
             BadInput: ``entry`` holds a name that cannot be kept; nobody else is affected.
         """
         if not self._open:
-            raise AuditUnavailable(reason="closed")
+            raise AuditUnavailable(reason=message("cause_closed"))
         waiting = _Waiting(draft(entry, self._months), asyncio.get_running_loop().create_future())
         self._queue.append(waiting)
         self._wake.set()

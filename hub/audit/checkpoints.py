@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from core.errors import BadInput, HubError
 from core.keys import KeyRing
+from core.messages import message
 from hub.audit.merkle import HASH_BYTES
 
 SIGNED, COSIGNED = b"\x01", b"\x04"
@@ -84,7 +85,7 @@ def check_origin(origin: str) -> str:
         BadInput: it is empty or holds a blank, a line break or ``+``.
     """
     if not origin or "+" in origin or any(c.isspace() or not c.isprintable() for c in origin):
-        raise BadInput(field="origin", rule="a name without blanks and without +")
+        raise BadInput(field="origin", rule=message("rule_origin"))
     return origin
 
 
@@ -111,7 +112,7 @@ def read_key(text: str, kind: bytes) -> tuple[str, Ed25519PublicKey]:
     material = base64.b64decode(rest.partition("+")[2], validate=True)
     public_key = Ed25519PublicKey.from_public_bytes(material[1:])
     if key_text(name, public_key, kind) != text:
-        raise ValueError("not a public key of this kind")
+        raise ValueError(message("rule_public_key"))
     return name, public_key
 
 

@@ -13,6 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from core.clock import Clock
 from core.errors import BadInput
 from core.keys import KeyRing
+from core.messages import message
 from hub.audit import merkle, receipts, search, tree, verify
 from hub.audit.appender import AsyncAppender
 from hub.audit.checkpoints import (
@@ -204,7 +205,7 @@ class AuditLog:
     def _refuse_future(self, connection: Connection, size: int) -> None:
         grown = read_head(connection.exec_driver_sql(HEAD).one_or_none()).size
         if size > grown:
-            raise BadInput(field="size", rule=f"at most {grown}")
+            raise BadInput(field="size", rule=message("rule_at_most", most=grown))
 
     def find(self, wanted: Wanted) -> list[Recorded]:
         """Entries that match, latest first."""

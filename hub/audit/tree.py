@@ -8,6 +8,7 @@ from typing import TypeVar
 from sqlalchemy import Connection
 
 from core.errors import BadInput, HubError
+from core.messages import message
 from hub.audit import merkle
 from hub.audit.merkle import HASH_BYTES, TILE_LEVELS, Complete, Span
 
@@ -124,7 +125,7 @@ def inclusion_proof(connection: Connection, index: int, size: int) -> list[bytes
         BadInput: there is no such entry.
     """
     if not 0 <= index < size:
-        raise BadInput(field="index", rule=f"from 0 up to {size - 1}")
+        raise BadInput(field="index", rule=message("rule_from_to", first=0, last=size - 1))
     return _computed(connection, lambda complete: merkle.inclusion_proof(index, size, complete))
 
 
@@ -135,5 +136,5 @@ def consistency_proof(connection: Connection, old: int, new: int) -> list[bytes]
         BadInput: unless 0 < old <= new.
     """
     if not 0 < old <= new:
-        raise BadInput(field="old", rule=f"from 1 up to {new}")
+        raise BadInput(field="old", rule=message("rule_from_to", first=1, last=new))
     return _computed(connection, lambda complete: merkle.consistency_proof(old, new, complete))

@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from pydantic import Field, model_validator
 
 from core.errors import HubError
+from core.messages import message
 from core.types import Model
 from hub.audit.checkpoints import COSIGNED, key_id, note_parts, read_key
 
@@ -46,7 +47,7 @@ class Witness(Model):
     @model_validator(mode="after")
     def _is_its_key(self) -> Self:
         if read_key(self.public_key, COSIGNED)[0] != self.name:
-            raise ValueError("public_key is the key of another name")
+            raise ValueError(message("rule_key_of_other"))
         return self
 
     @cached_property
@@ -73,11 +74,11 @@ class Witnesses(Model):
     def _are_different(self) -> Self:
         for what in ("name", "department"):
             if len({getattr(each, what) for each in self.witnesses}) < len(self.witnesses):
-                raise ValueError(f"a {what} stands twice")
+                raise ValueError(message("rule_twice"))
         if len({each.key.public_bytes_raw() for each in self.witnesses}) < len(self.witnesses):
-            raise ValueError("two witnesses have one key")
+            raise ValueError(message("rule_witness_key"))
         if self.quorum > len(self.witnesses):
-            raise ValueError("the quorum is larger than the number of witnesses")
+            raise ValueError(message("rule_quorum"))
         return self
 
 

@@ -17,6 +17,7 @@ import orjson
 from core.canonical import encode
 from core.ciphers import NONCE, Aead
 from core.errors import BadInput, HubError
+from core.messages import message
 from hub.audit.entries import Entry
 from hub.audit.merkle import Frontier, leaf_hash
 from hub.audit.personal import (
@@ -149,7 +150,7 @@ def draft(entry: Entry, months: MonthKeys) -> Draft:
         ("outcome", entry.outcome),
     ):
         if len(name) > LONGEST_NAME or "\x00" in name:
-            raise BadInput(field=field, rule=f"at most {LONGEST_NAME} characters, none of them NUL")
+            raise BadInput(field=field, rule=message("rule_name_length", most=LONGEST_NAME))
     personal = entry.personal(os.urandom(SALT_BYTES).hex())
     return Draft(
         public=entry.public(),
@@ -173,7 +174,7 @@ def read_head(row: Sequence[Any] | None) -> Head:
         AuditUnavailable: there is no such row, so the log was never set up or is damaged.
     """
     if row is None:
-        raise AuditUnavailable(reason="audit_head is empty")
+        raise AuditUnavailable(reason=message("cause_no_head"))
     size, frontier, time = row[:3]
     return Head(size, list(frontier), time.astimezone(UTC))
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
+from core.messages import message
 from core.types import Model, Text
 from hub.checks.expressions import compile_expression
 
@@ -57,9 +58,9 @@ class Fact(Model):
     @model_validator(mode="after")
     def _is_whole(self) -> Fact:
         if self.how != "count" and self.attribute is None:
-            raise ValueError(f"a {self.how} is of an attribute")
+            raise ValueError(message("rule_fact_attribute", how=self.how))
         if self.of != "members" and (self.match is None or self.key is None):
-            raise ValueError("records of another subject are found by match and key")
+            raise ValueError(message("rule_fact_match"))
         return self
 
 
@@ -98,7 +99,7 @@ class Check(Model):
     def _rules_stand_once(self) -> Check:
         ((name, count),) = Counter(rule.id for rule in self.rules).most_common(1)
         if count > 1:
-            raise ValueError(f"two rules are called {name!r}")
+            raise ValueError(message("rule_two_called", name=name))
         return self
 
 

@@ -13,6 +13,8 @@ from celpy.celtypes import BoolType
 from celpy.evaluation import CELEvalError
 from lark import Token, Tree
 
+from core.messages import message
+
 _ENVIRONMENT = celpy.Environment()
 
 
@@ -33,7 +35,7 @@ class Expression:
         found = [n for n in self._tree.iter_subtrees() if _is_part_of(n, variable)]
         used = [n for n in self._tree.iter_subtrees() if _is_name(n, variable)]
         if len(used) > len(found):
-            raise ValueError(f"what it reads is written as {variable}.<name>, each by its name")
+            raise ValueError(message("rule_cel_names", variable=variable))
         return frozenset(str(node.children[1]) for node in found)
 
     def holds(self, values: Mapping[str, Any]) -> bool:
@@ -77,4 +79,4 @@ def compile_expression(source: str) -> Expression:
     try:
         return Expression(source)
     except CELParseError as error:
-        raise ValueError(f"not a CEL expression: {str(error).splitlines()[0]}") from error
+        raise ValueError(message("rule_cel", problem=str(error).splitlines()[0])) from error

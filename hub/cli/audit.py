@@ -13,6 +13,7 @@ import typer
 
 from core.canonical import digest
 from core.errors import BadInput
+from core.messages import message
 from hub.app import Hub
 from hub.audit.exporting import export as write_export
 from hub.audit.proofs import Inclusion
@@ -20,7 +21,7 @@ from hub.audit.receipts import Receipt
 from hub.audit.search import Wanted
 from hub.cli import retention, watching, witness
 from hub.cli.calling import Person, calling
-from hub.cli.output import language, opened, out, table, tell
+from hub.cli.output import headings, language, opened, out, table, tell
 from hub.cli.proving import document, put, text_of, verify_export
 from hub.operator import operator_entry
 from hub.serving.auditing import Auditing, Shown, evidence, verdict_shown
@@ -98,7 +99,7 @@ def search(  # noqa: PLR0913, PLR0917 - options of a command line
         out.print_json(json.dumps(found, ensure_ascii=False))
         return
     columns = ["index", "time", "client", "action", "subject", "purpose", "granted", "outcome"]
-    table("", columns, (_row(entry) for entry in found["entries"]))
+    table("", headings(*columns), (_row(entry) for entry in found["entries"]))
 
 
 def _row(entry: Mapping[str, Any]) -> list[str]:
@@ -118,7 +119,7 @@ def _about(text: str) -> About:
     name, separator, value = text.partition("=")
     subject, slash, attribute = name.partition("/")
     if not separator or not slash or value != "-":
-        raise BadInput(field="--about", rule="it is SUBJECT/ATTRIBUTE=-, the value on its own line")
+        raise BadInput(field="--about", rule=message("rule_about_line"))
     return About(subject=subject, attribute=attribute, value=sys.stdin.readline().strip()[:200])
 
 
@@ -205,7 +206,7 @@ def export(
             with to.open("x", encoding="utf-8") as file:
                 count = write_export(auditing.evidence, file)
         except OSError as error:
-            raise BadInput(field="--to", rule=f"{to} cannot be written anew") from error
+            raise BadInput(field="--to", rule=message("rule_not_anew", file=to)) from error
     out.print(tell("exported_audit", count=count, file=to))
 
 
@@ -280,14 +281,16 @@ def _digest(answer: Mapping[str, Any]) -> str:
     try:
         return digest(answer)
     except (TypeError, ValueError) as error:
-        raise BadInput(field="FILE", rule="it holds what no answer of a hub does") from error
+        raise BadInput(field="FILE", rule=message("rule_no_answer")) from error
 
 
 def _parsed(model: type[Any], given: Any, field: str) -> Any:
     try:
         return model.model_validate(given)
     except ValueError as error:
-        raise BadInput(field=field, rule=f"it holds no {model.__name__.lower()}") from error
+        raise BadInput(
+            field=field, rule=message("rule_holds_no", kind=model.__name__.lower())
+        ) from error
 
 
 def _auditing(
@@ -296,5 +299,5 @@ def _auditing(
     if client is None:
         return Auditing(Office(hub), None)
     if purpose is None or case is None:
-        raise BadInput(field="--as", rule="give --purpose and --case with it")
+        raise BadInput(field="--as", rule=message("rule_with_purpose_case"))
     return Auditing(Office(hub), calling(client, person, purpose, case))

@@ -8,8 +8,9 @@ from typing import Annotated
 import typer
 
 from core.errors import BadInput
+from core.messages import message
 from hub.cli.calling import Case, Client, Person, Purpose, calling
-from hub.cli.output import opened, out, table, tell
+from hub.cli.output import headings, opened, out, table, tell
 from hub.serving.approving import Approvals
 from hub.serving.cases import Cases, Named
 from hub.serving.office import Office
@@ -75,7 +76,7 @@ def list_(
         [*(one[c] for c in columns), ", ".join(f"{n} {s}" for s, n in one["about"].items())]
         for one in found
     ]
-    table(tell("cases_listed", shown=len(found)), [*columns, "about"], lines)
+    table(tell("cases_listed", shown=len(found)), headings(*columns, "about"), lines)
 
 
 def list_approvals(client: Client, purpose: Purpose, case: Case, person: Person = None) -> None:
@@ -88,7 +89,7 @@ def list_approvals(client: Client, purpose: Purpose, case: Case, person: Person 
         [*(one[c] for c in columns), ", ".join(f"{i}={m}" for i, m in one["items"].items())]
         for one in found
     ]
-    table(tell("approvals_listed", shown=len(found)), [*columns, "items"], lines)
+    table(tell("approvals_listed", shown=len(found)), headings(*columns, "items"), lines)
 
 
 def approve(
@@ -115,6 +116,6 @@ def _named(about: str | None) -> list[Named]:
         return []
     subject, slash, attribute = about.partition("/")
     if not slash:
-        raise BadInput(field="--about", rule="it is SUBJECT/ATTRIBUTE")
+        raise BadInput(field="--about", rule=message("rule_subject_attribute"))
     lines = (line.strip() for line in sys.stdin)
     return [Named(subject, attribute, line) for line in lines if line]

@@ -12,8 +12,9 @@ from typing import Annotated, Any
 import typer
 
 from core.errors import BadInput
+from core.messages import message
 from hub.cli.calling import Skip, calling
-from hub.cli.output import language, opened, out, table, tell
+from hub.cli.output import headings, language, opened, out, table, tell
 from hub.serving.office import Office
 from hub.stewardship.conflicts import Conflicts, Preview
 from hub.stewardship.patterns import Which
@@ -82,7 +83,7 @@ def list_(  # noqa: PLR0913, PLR0917 - options of a command line
         total=found["total"],
     )
     columns = ["entity", "key", "attribute", "points", "status", "served", "for", "against"]
-    table(title, columns, map(_row, rows))
+    table(title, headings(*columns), map(_row, rows))
     if rows and not skip:
         out.print(_why_first(rows[0]))
     if found["deferred"] and not deferred:
@@ -110,7 +111,7 @@ def show(  # noqa: PLR0913, PLR0917 - options of a command line
     if found["rulings"]:
         columns = ["number", "kind", "attribute", "state", "since", "by", "until"]
         rows = [[ruling[name] for name in columns] for ruling in found["rulings"]]
-        table(tell("conflicts_rulings"), columns, rows)
+        table(tell("conflicts_rulings"), headings(*columns), rows)
 
 
 def matches(  # noqa: PLR0913, PLR0917 - options of a command line
@@ -161,7 +162,7 @@ def groups(  # noqa: PLR0913, PLR0917 - options of a command line
     )
     columns = ["group", "attribute", "dataset", "how", "claims", "in dispute",
                "% of contested", "% of claims", "repair", "fits %", "for example"]  # fmt: skip
-    table(title, columns, map(_group_row, found["groups"]))
+    table(title, headings(*columns), map(_group_row, found["groups"]))
 
 
 def preview(  # noqa: PLR0913, PLR0917 - options of a command line
@@ -186,13 +187,13 @@ def preview(  # noqa: PLR0913, PLR0917 - options of a command line
     names = ("claims", "entities", "tried", "changed", "vanished", "appeared", "settled",
              "unsettled")  # fmt: skip
     rows = [[tell(f"preview_{name}"), found[name]] for name in names]
-    table(tell("preview_counts"), ["what", "how many"], rows)
+    table(tell("preview_counts"), headings("what", "how many"), rows)
     changes = [
         [change["entity"], change["attribute"], _value(change["before"]), _value(change["after"])]
         for change in found["examples"]
     ]
     if changes:
-        table(tell("preview_examples"), ["entity", "attribute", "now", "then"], changes)
+        table(tell("preview_examples"), headings("entity", "attribute", "now", "then"), changes)
 
 
 @contextmanager
@@ -201,9 +202,9 @@ def _asking(
 ) -> Iterator[Conflicts]:
     """The operator's way in or, with ``--as``, a steward's."""
     if client is None and (person or purpose or case):
-        raise BadInput(field="--as", rule="--person, --purpose and --case go with --as")
+        raise BadInput(field="--as", rule=message("rule_goes_with_as"))
     if client is not None and (purpose is None or case is None):
-        raise BadInput(field="--as", rule="it goes with --purpose and --case")
+        raise BadInput(field="--as", rule=message("rule_with_purpose_case"))
     with opened() as hub:
         if client is None:
             yield Conflicts(lambda look: OperatorSight(hub, look))
@@ -217,13 +218,13 @@ def _repair(dataset: str | None, attribute: str | None, text: str | None) -> Rep
     if dataset is None and attribute is None and text is None:
         return None
     if dataset is None or attribute is None or text is None:
-        raise BadInput(field="--repair", rule="it goes with --dataset and --attribute")
+        raise BadInput(field="--repair", rule=message("rule_with_dataset_attribute"))
     try:
         repair = json.loads(sys.stdin.read() if text == "-" else text)
     except ValueError as error:
-        raise BadInput(field="--repair", rule="it is not JSON") from error
+        raise BadInput(field="--repair", rule=message("form_json_invalid")) from error
     if not isinstance(repair, dict):
-        raise BadInput(field="--repair", rule="it is a JSON object")
+        raise BadInput(field="--repair", rule=message("rule_json_object"))
     return Repair(dataset, attribute, repair)
 
 
@@ -301,7 +302,7 @@ def _print_conflict(conflict: dict[str, Any]) -> None:
         ]
         for claim in conflict["claims"]
     ]  # fmt: skip
-    table(title, columns, rows)
+    table(title, headings(*columns), rows)
     out.print(conflict["reason"][language()])
     out.print(_why_first(conflict))
     because = conflict["because"]
@@ -327,7 +328,8 @@ def _print_match(match: dict[str, Any]) -> None:
     ]
     if match["related"]:
         rows.append([tell("match_related"), None, None, match["related"]])
-    table(title, ["attribute", match["dataset"], "known as", "likeness"], rows)
+    columns = [*headings("attribute"), match["dataset"], *headings("known as", "likeness")]
+    table(title, columns, rows)
 
 
 def _group_row(group: dict[str, Any]) -> list[object]:

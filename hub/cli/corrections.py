@@ -11,7 +11,7 @@ import typer
 
 from hub.cli.calling import Skip, asking
 from hub.cli.evidence import EvidenceFile, read, typed, write
-from hub.cli.output import language, opened, out, table, tell
+from hub.cli.output import headings, language, opened, out, table, tell
 from hub.serving.notes import Call
 from hub.serving.office import Office
 from hub.stewardship.corrections import Answer, Corrections, Which
@@ -71,7 +71,7 @@ def list_(
     columns = ["correction", "dataset", "attribute", "error", "state", "due", "light",
                "escalation", "ruling", "entity"]  # fmt: skip
     title = tell("corrections_listed", shown=len(rows), total=found["total"])
-    table(title, columns, [[row[name] for name in columns] for row in rows])
+    table(title, headings(*columns), [[row[name] for name in columns] for row in rows])
 
 
 @asking
@@ -129,7 +129,7 @@ def _print(one: dict[str, Any]) -> None:
         rows = [
             [*(kind[name] for name in columns), kind["advice"][language()]] for kind in one["kinds"]
         ]
-        table(tell("corrections_kinds"), [*columns, "advice"], rows)
+        table(tell("corrections_kinds"), headings(*columns, "advice"), rows)
     if one["trend"]:
         months = [[m["month"], m["opened"], m["closed"]] for m in one["trend"]]
-        table(tell("corrections_trend"), ["month", "opened", "closed"], months)
+        table(tell("corrections_trend"), headings("month", "opened", "closed"), months)

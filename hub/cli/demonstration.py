@@ -29,7 +29,7 @@ from core.yamlfile import load
 from hub import folder as workspace_folder
 from hub.api.application import create
 from hub.app import Hub, apply_documents, open_hub
-from hub.cli.output import err, language, out, table, tell
+from hub.cli.output import err, headings, language, out, table, tell
 from hub.cli.publish import print_report, run_pipeline
 from hub.evaluation import Results, evaluate
 from hub.identity import Caller, Tokens
@@ -200,7 +200,9 @@ class Demonstration:
                 entities=f"{links.entities:,}",
                 truths=f"{links.truths:,}",
             )
-            columns = ["attribute", "known", "golden %", "majority %", "best source %", "source"]
+            columns = headings(
+                "attribute", "known", "golden %", "majority %", "best source %", "source"
+            )
             table(
                 title,
                 columns,
@@ -246,7 +248,7 @@ class Demonstration:
                 [rule["title"][language()], rule["finding"], rule["reason"]]
                 for rule in answer["rules"].values()
             ]
-            table(f"{title} → {answer['verdict']}", ["rule", "finding", "reason"], rows)
+            table(f"{title} → {answer['verdict']}", headings("rule", "finding", "reason"), rows)
         else:
             _print_rows(title, answer["rows"])
 
@@ -258,7 +260,7 @@ def _print_rows(title: str, rows: list[Mapping[str, Any]]) -> None:
     for row in rows:
         table(
             title,
-            ["item", "value", "mask", "status", "source", "as of"],
+            headings("item", "value", "mask", "status", "source", "as of"),
             (
                 [name, str(c["value"]) if c["value"] is not None else "-", c["mask"],
                  c["status"] or "-", c["source"] or "-", c["as_of"] or "-"]

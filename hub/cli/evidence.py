@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from core.errors import BadInput
+from core.messages import message
 from hub.stewardship.evidence import LARGEST, File
 
 EvidenceFile = Annotated[Path | None, typer.Option(help="A file that proves it.")]
@@ -29,7 +30,9 @@ def read(path: Path) -> File:
         with path.open("rb") as file:
             return File(path.name, file.read(LARGEST + 1))
     except OSError as error:
-        raise BadInput(field="--evidence", rule=f"{path}: {error.strerror}") from error
+        raise BadInput(
+            field="--evidence", rule=message("rule_file_cause", file=path, cause=error.strerror)
+        ) from error
 
 
 def write(path: Path, content: bytes) -> None:
@@ -41,4 +44,6 @@ def write(path: Path, content: bytes) -> None:
     try:
         path.write_bytes(content)
     except OSError as error:
-        raise BadInput(field="--evidence", rule=f"{path}: {error.strerror}") from error
+        raise BadInput(
+            field="--evidence", rule=message("rule_file_cause", file=path, cause=error.strerror)
+        ) from error

@@ -10,7 +10,7 @@ import typer
 
 from core.errors import HubError
 from core.keysources import from_file, new_secret, parse, write_file
-from hub.cli.output import opened, out, table, tell
+from hub.cli.output import headings, opened, out, table, tell
 from hub.keeping import rotation
 from hub.keeping.sources import refuse_development
 
@@ -41,7 +41,7 @@ def status() -> None:
         found = rotation.status(hub)
     table(
         tell("keys_listed"),
-        ["key", "purpose", "suite", "created", "retired", "destroyed", "values"],
+        headings("key", "purpose", "suite", "created", "retired", "destroyed", "values"),
         ([_short(value) for value in row.values()] for row in found),
     )
 

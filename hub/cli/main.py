@@ -21,7 +21,7 @@ from pathlib import Path
 import typer
 
 from core.errors import HubError
-from core.messages import say
+from core.messages import say, spoken
 
 _COMMANDS: Mapping[str, tuple[str, ...]] = {
     "setup": ("apply", "doctor"),
@@ -82,7 +82,7 @@ def run(arguments: Sequence[str]) -> int:
     """Runs the command line and gives its exit code."""
     warnings.simplefilter("ignore")
     logging.getLogger().setLevel(logging.ERROR)
-    language = "zh" if os.environ.get("HUB_LANGUAGE") == "zh" else "en"
+    language = spoken()
     try:
         application(next(iter(arguments), None))(list(arguments))
         code = 0

@@ -8,9 +8,10 @@ from typing import Annotated, Any
 import typer
 
 from core.errors import BadInput
+from core.messages import message
 from hub.app import Hub
 from hub.cli.calling import Case, Client, Person, Purpose, calling
-from hub.cli.output import opened, out, table, tell
+from hub.cli.output import headings, opened, out, table, tell
 from hub.cli.sharing import copy
 from hub.opening.releasing import OpenData
 from hub.serving.office import Office
@@ -75,7 +76,11 @@ def list_(client: Client, purpose: Purpose, case: Case, person: Person = None) -
     with opened() as hub:
         answer = _data(hub).listed(calling(client, person, purpose, case))
     columns = ["table", "number", "state", "release", "released_rows", "k", "file", "sha256"]
-    table("", columns, ([each[column] for column in columns] for each in answer["releases"]))
+    table(
+        "",
+        headings(*columns),
+        ([each[column] for column in columns] for each in answer["releases"]),
+    )
 
 
 def get(  # noqa: PLR0913, PLR0917 - options of a command line
@@ -89,7 +94,7 @@ def get(  # noqa: PLR0913, PLR0917 - options of a command line
 ) -> None:
     """Write an approved release to a file."""
     if not to.parent.is_dir():
-        raise BadInput(field="--to", rule=f"the folder {to.parent} does not exist")
+        raise BadInput(field="--to", rule=message("rule_folder_missing", folder=to.parent))
     with opened() as hub:
         call = calling(client, person, purpose, case)
         manifest, content = _data(hub).file(call, name, number)
@@ -110,7 +115,7 @@ def _report(answer: dict[str, Any]) -> None:
     out.print(tell(said, **words, left_out=answer["left_out"] or 0))
     table(
         "",
-        ["item", "role", "mask", "ladder"],
+        headings("item", "role", "mask", "ladder"),
         (
             [c["name"], c["role"], c["mask"] or "-", " > ".join(c["ladder"])]
             for c in answer["columns"]
@@ -121,7 +126,7 @@ def _report(answer: dict[str, Any]) -> None:
     before, after = answer["risk_before"], answer["risk_after"] or {}
     table(
         tell("opening_risk"),
-        ["risk", "before", "after"],
+        headings("risk", "before", "after"),
         (
             [name, f"{value:.4f}", f"{after[name]:.4f}" if after else "-"]
             for name, value in before.items()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
@@ -40,6 +41,16 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) 
         shown.add_row(*(_cell(value) for value in row))
     out.print(shown)
     out.print()
+
+
+def headings(*names: str) -> list[str]:
+    """The headings of columns in the language of this process."""
+    return [tell(heading(name)) for name in names]
+
+
+def heading(name: str) -> str:
+    """The code of the heading of a column."""
+    return "column_" + re.sub("[^a-z0-9]+", "_", name.replace("%", "percent"))
 
 
 def _cell(value: object) -> str:

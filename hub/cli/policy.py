@@ -11,10 +11,11 @@ import typer
 
 from core.clock import SystemClock, start_of_day
 from core.errors import BadInput
+from core.messages import message
 from hub import folder as workspace_folder
 from hub.app import Hub
 from hub.cli.calling import Person, calling
-from hub.cli.output import language, opened, out, table, tell
+from hub.cli.output import headings, language, opened, out, table, tell
 from hub.deciding import drafts, explaining, matrix, replay
 from hub.deciding.doors import Asker
 from hub.serving.office import Office
@@ -118,7 +119,7 @@ def matrix_(  # noqa: PLR0913, PLR0917 - options of a command line
     columns. Without --by the operator asks. The asking is logged.
     """
     if (dataset is None) == (subject is None):
-        raise BadInput(field="--dataset", rule="give a table or a --subject")
+        raise BadInput(field="--dataset", rule=message("rule_table_or_subject"))
     wanted = matrix.Wanted(dataset, subject, purpose, action)
     with opened() as hub:
         found = matrix.matrix(_asker(hub, by, person, why, case), wanted)
@@ -129,14 +130,14 @@ def matrix_(  # noqa: PLR0913, PLR0917 - options of a command line
     if found["table"]:
         table(
             tell("deciding_table", dataset=dataset),
-            ["action", "purposes", "departments", "clients"],
+            headings("action", "purposes", "departments", "clients"),
             (_who(row, "departments") for row in found["table"]),
         )  # fmt: skip
 
     if found["checks"]:
         table(
             tell("deciding_checks"),
-            ["check", "items", "purposes", "departments", "clients"],
+            headings("check", "items", "purposes", "departments", "clients"),
             (
                 [row["check"], _listed(row["items"]), *_who(row, "departments")[1:]]
                 for row in found["checks"]
@@ -148,7 +149,7 @@ def _print_part(part: Mapping[str, Any]) -> None:
     columns = [item["attribute"] for item in part["items"]]
     table(
         tell("deciding_matrix", subject=part["subject"], rows=len(part["rows"])),
-        ["action", "purposes", "clients", *columns],
+        [*headings("action", "purposes", "clients"), *columns],
         (
             _who(row) + [_cells(row["cells"].get(column, ())) for column in columns]
             for row in part["rows"]
@@ -201,8 +202,8 @@ def what_if(  # noqa: PLR0913, PLR0917 - options of a command line
     turned = {name: found[name] for name in ("to_denied", "to_granted")}
     table(
         tell("deciding_changes", **turned),
-        ["client", "action", "purpose", "subject", "requests", "to denied", "to granted",
-         "unjudged", "gained", "lost", "changed"],
+        headings("client", "action", "purpose", "subject", "requests", "to denied", "to granted",
+         "unjudged", "gained", "lost", "changed"),
         (_change(change) for change in found["changes"]),
     )  # fmt: skip
     if found["left_out"]:
@@ -248,7 +249,7 @@ def _asker(
     if by is None:
         return Asker(office, None)
     if why is None or case is None:
-        raise BadInput(field="--by", rule="give --for and --case with it")
+        raise BadInput(field="--by", rule=message("rule_with_for_case"))
     return Asker(office, calling(by, person, why, case))
 
 

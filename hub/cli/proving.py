@@ -11,6 +11,7 @@ from typing import Any
 import typer
 
 from core.errors import BadInput
+from core.messages import message
 from hub.cli.output import err, out, tell
 from verifier.hub_verify import Export, Key, Refused, Trust, object_of, read_key
 
@@ -24,7 +25,7 @@ def text_of(file: Path, field: str) -> str:
     try:
         return file.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise BadInput(field=field, rule=f"{file} cannot be read") from error
+        raise BadInput(field=field, rule=message("rule_file_not_read", file=file)) from error
 
 
 def document(file: Path, field: str) -> dict[str, Any]:
@@ -36,7 +37,7 @@ def document(file: Path, field: str) -> dict[str, Any]:
     try:
         return object_of(text_of(file, field))
     except (ValueError, AttributeError, RecursionError) as error:
-        raise BadInput(field=field, rule=f"{file} holds no JSON document") from error
+        raise BadInput(field=field, rule=message("rule_no_json", file=file)) from error
 
 
 def put(made: dict[str, Any], to: Path | None) -> None:
@@ -60,7 +61,7 @@ def write(to: Path, text: str) -> None:
     try:
         to.write_text(text, "utf-8")
     except OSError as error:
-        raise BadInput(field="--to", rule=f"{to} cannot be written") from error
+        raise BadInput(field="--to", rule=message("rule_file_not_written", file=to)) from error
 
 
 def key_of(given: str) -> Key:
@@ -81,20 +82,22 @@ def checking() -> Iterator[None]:
         err.print(f"{refusal.code}: {tell(refusal.code, **refusal.fields)}")
         raise typer.Exit(1) from refusal
     except OSError as error:
-        raise BadInput(field="--state", rule="it cannot be read or written") from error
+        raise BadInput(field="--state", rule=message("rule_state")) from error
 
 
 def verify_export(file: Path, key: str | None, kept: str | None) -> None:
     """Verifies an export with the stand-alone verifier, and says what is wrong with it."""
     if key is None:
-        raise BadInput(field="--key", rule="--offline trusts nothing but a key that you give")
+        raise BadInput(field="--key", rule=message("rule_offline_key"))
     with checking():
         export = Export(Trust(key_of(key)), [] if kept is None else [kept])
         try:
             with file.open(encoding="utf-8") as lines:
                 export.read(lines)
         except (OSError, UnicodeDecodeError) as error:
-            raise BadInput(field="--offline", rule=f"{file} cannot be read") from error
+            raise BadInput(
+                field="--offline", rule=message("rule_file_not_read", file=file)
+            ) from error
     problems = export.problems
     size, root = export.tree.size, export.tree.root().hex()
     if not problems:

@@ -11,7 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from core.clock import today
 from hub.app import Hub
-from hub.cli.output import err, language, opened, table, tell
+from hub.cli.output import err, headings, language, opened, table, tell
 from hub.pipeline.workflow import Order, Pipeline, Report
 
 
@@ -101,7 +101,7 @@ def print_report(report: Report) -> None:
     seconds = report.seconds
     table(
         tell("run_datasets"),
-        ["dataset", "rows in", "kept", "quarantined", "pull", "pull s", "gate", "gate s"],
+        headings("dataset", "rows in", "kept", "quarantined", "pull", "pull s", "gate", "gate s"),
         (
             [
                 name,
@@ -116,8 +116,8 @@ def print_report(report: Report) -> None:
     )
     table(
         tell("run_subjects"),
-        ["subject", "records", "by key", "by model", "alone", "entities", "conflicts",
-         "in dispute", "link", "link s", "fuse", "fuse s"],
+        headings("subject", "records", "by key", "by model", "alone", "entities", "conflicts",
+         "in dispute", "link", "link s", "fuse", "fuse s"),
         (
             [
                 name,
@@ -137,7 +137,7 @@ def print_report(report: Report) -> None:
     if report.release is not None:
         table(
             tell("run_published", release=report.release, seconds=f"{seconds['publish']:.1f}"),
-            ["subject", "new", "changed", "gone"],
+            headings("subject", "new", "changed", "gone"),
             ([n, o["opened"], o["changed"], o["closed"]] for n, o in report.outcomes.items()),
         )
 

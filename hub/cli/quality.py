@@ -8,8 +8,9 @@ from typing import Annotated, Literal
 import typer
 
 from core.errors import BadInput, NotFound
+from core.messages import message
 from hub.app import Hub
-from hub.cli.output import err, language, opened, out, table, tell
+from hub.cli.output import err, headings, language, opened, out, table, tell
 from hub.operator import operator_entry
 from hub.quality import pages
 from hub.quality.reproduction import reproduce as come_again
@@ -46,7 +47,7 @@ def scores(
 ) -> None:
     """Show scores from 0 to 1 in five dimensions. The reading is audited."""
     if (dataset is None) == (department is None):
-        raise BadInput(field="--dataset", rule="name either a dataset or a department")
+        raise BadInput(field="--dataset", rule=message("rule_dataset_or_department"))
     with opened() as hub, hub.engine.connect() as connection:
         name = dataset or department or ""
         about = f"dataset/{name}" if dataset else f"department/{name}"
@@ -98,7 +99,7 @@ def reproduce(dataset: Dataset, release: ReleaseNumber = None) -> None:
         found = come_again(hub, dataset, release)
     table(
         dataset,
-        ["", "then", "now"],
+        ["", *headings("then", "now")],
         [
             *([name, then, now] for name, then, now in found.counts),
             ["suite", found.then.suite[:16], found.now.suite[:16]],
@@ -122,7 +123,7 @@ def _registered(hub: Hub, of_departments: bool) -> set[str]:
 def _print(name: str, found: list[Score]) -> None:
     table(
         tell("quality_scores_title", name=name),
-        ["release", "item", "rows", *DIMENSIONS],
+        headings("release", "item", "rows", *DIMENSIONS),
         (
             [str(each.release), each.item, each.rows,
              *("-" if cell is None else f"{cell:.4f}" for cell in each.cells())]

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from core.errors import BadInput
+from core.messages import message
 from hub.api.state import opened_state
 from hub.cli.calling import Case, Client, Person, Purpose
 from hub.cli.output import opened, out
@@ -84,7 +85,7 @@ def pairs(given: list[str] | None, option: str) -> dict[str, str]:
     for pair in given or []:
         attribute, separator, value = pair.partition("=")
         if not separator:
-            raise BadInput(field=option, rule="it is ATTRIBUTE=VALUE")
+            raise BadInput(field=option, rule=message("rule_attribute_value"))
         found[attribute] = sys.stdin.readline().strip() if value == "-" else value
     return found
 

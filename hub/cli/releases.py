@@ -10,9 +10,10 @@ from typing import Annotated, Any
 import typer
 
 from core.errors import BadInput
+from core.messages import message
 from hub.app import Hub
 from hub.cli.calling import Person, Skip, calling
-from hub.cli.output import language, opened, out, table, tell
+from hub.cli.output import headings, language, opened, out, table, tell
 from hub.pipeline.workflow import restore as publish_again
 from hub.serving import history
 from hub.serving.history import Asked
@@ -50,8 +51,8 @@ def list_(
         found = history.listed(hub, limit, skip)
     table(
         tell("releases_listed", shown=len(found)),
-        ["release", "published at", "as of", "run", "restored from", "subject", "made", "new",
-         "changed", "gone"],
+        headings("release", "published at", "as of", "run", "restored from", "subject", "made", "new",
+         "changed", "gone"),
         (row for release in found for row in _outcomes(release)),
     )  # fmt: skip
 
@@ -89,7 +90,7 @@ def diff(  # noqa: PLR0913, PLR0917 - options of a command line
     changed how often. The reading is logged.
     """
     if entity is not None and subject is None:
-        raise BadInput(field="--entity", rule="say of which --subject it is")
+        raise BadInput(field="--entity", rule=message("rule_say_subject"))
     with opened() as hub:
         asked = _asked(hub, client, person, purpose, case)
         names = [subject] if subject else list(asked.office.rules.workspace.subjects)
@@ -99,7 +100,7 @@ def diff(  # noqa: PLR0913, PLR0917 - options of a command line
         return
     table(
         tell("releases_compared", before=before, after=after),
-        ["subject", "new", "changed", "gone", "attribute", "other value", "other origin"],
+        headings("subject", "new", "changed", "gone", "attribute", "other value", "other origin"),
         (row for one in found for row in _attributes(one)),
     )
 
@@ -115,7 +116,7 @@ def _attributes(found: dict[str, Any]) -> Iterable[list[object]]:
 def _print_values(found: dict[str, Any]) -> None:
     table(
         tell("releases_compared", before=found["from"], after=found["to"]),
-        ["attribute", "before", "after"],
+        headings("attribute", "before", "after"),
         (
             [change["attribute"], _shown(change["before"]), _shown(change["after"])]
             for change in found["attributes"]
@@ -155,7 +156,7 @@ def explain(  # noqa: PLR0913, PLR0917 - options of a command line
         found = history.explain(asked, subject, entity, release, day)
     table(
         tell("release_explained", subject=subject, entity=entity, release=found["release"]),
-        ["attribute", "value", "confidence", "reason", "claims"],
+        headings("attribute", "value", "confidence", "reason", "claims"),
         (
             [
                 cell["attribute"],
@@ -181,7 +182,7 @@ def restore(number: Number) -> None:
         done = publish_again(hub, number)
     table(
         tell("release_restored", release=done["release"], restored=number),
-        ["subject", "new", "changed", "gone"],
+        headings("subject", "new", "changed", "gone"),
         ([n, o["opened"], o["changed"], o["closed"]] for n, o in done["outcomes"].items()),
     )
 
@@ -192,5 +193,5 @@ def _asked(
     if client is None:
         return Asked(Office(hub), None)
     if purpose is None or case is None:
-        raise BadInput(field="--as", rule="give --purpose and --case with it")
+        raise BadInput(field="--as", rule=message("rule_with_purpose_case"))
     return Asked(Office(hub), calling(client, person, purpose, case))

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from hub.cli.calling import Case, Client, Person, Purpose, calling
-from hub.cli.output import opened, table, tell
+from hub.cli.output import headings, opened, table, tell
 from hub.serving import retention
 from hub.serving.office import Office
 
@@ -44,4 +44,4 @@ def retire(
         months=len(months),
         entries=sum(month["entries"] for month in months),
     )
-    table(title, ["month", "entries"], ([one["month"], one["entries"]] for one in months))
+    table(title, headings("month", "entries"), ([one["month"], one["entries"]] for one in months))

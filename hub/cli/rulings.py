@@ -13,10 +13,11 @@ import typer
 from pydantic import Field, TypeAdapter, ValidationError
 
 from core.errors import BadInput
+from core.forms import rule_of
+from core.messages import message
 from hub.cli.calling import Skip, asking
 from hub.cli.evidence import EvidenceFile, read, typed, write
-from hub.cli.output import language, opened, out, table, tell
-from hub.forms import rule_of
+from hub.cli.output import headings, opened, out, table, tell
 from hub.serving.notes import Call
 from hub.serving.office import Office
 from hub.stewardship.conflicts import proposed_repair
@@ -84,7 +85,7 @@ def list_(
         if row["idle"]:
             row["state"] += f" ({tell('rulings_idle')})"
     title = tell("rulings_listed", subject=subject, shown=len(rows), total=found["total"])
-    table(title, columns, [[row[name] for name in columns] for row in rows])
+    table(title, headings(*columns), [[row[name] for name in columns] for row in rows])
 
 
 @asking
@@ -222,7 +223,7 @@ def repair(  # noqa: PLR0913, PLR0917 - options of a command line
     """
     if group is None:
         if dataset is None or attribute is None:
-            raise BadInput(field="--group", rule="else --dataset and --attribute are needed")
+            raise BadInput(field="--group", rule=message("rule_else_dataset_attribute"))
         wish: dict[str, Any] = {"dataset": dataset, "attribute": attribute, "repair": _json()}
     else:
         with opened() as hub:
@@ -280,7 +281,7 @@ def _rule(
     except ValidationError as error:
         mistake = error.errors()[0]
         field = ".".join(str(step) for step in mistake["loc"][1:])
-        raise BadInput(field=field or "ruling", rule=rule_of(mistake, language())) from None
+        raise BadInput(field=field or "ruling", rule=rule_of(mistake)) from None
     file = None if evidence is None else read(evidence)
     with opened() as hub:
         _told(Rulings(Office(hub)).make(call, subject, asked, file, key))
@@ -301,7 +302,7 @@ def _json() -> Any:
     try:
         return json.loads(sys.stdin.read())
     except ValueError:
-        raise BadInput(field="repair", rule="it is JSON on standard input") from None
+        raise BadInput(field="repair", rule=message("rule_json_input")) from None
 
 
 _WISH: TypeAdapter[Wish] = TypeAdapter(Annotated[Wish, Field(discriminator="kind")])

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from core.errors import BadInput
+from core.messages import absent
 from hub.cli.output import err, opened, out, tell
 from hub.identity import Caller, Tokens
 from hub.operator import operator_entry
@@ -53,7 +54,7 @@ def token(
     with opened() as hub:
         known = {c.id for c in hub.workspace().policies.clients}
         if client not in known:
-            raise BadInput(field="CLIENT", rule=f"there is no client {client!r}")
+            raise BadInput(field="CLIENT", rule=absent("client", client))
         hub.audit.append([operator_entry("issue_token", f"client/{client}")])
         text = Tokens(hub.keys, hub.clock).issue(Caller(client, person), timedelta(minutes=minutes))
     out.print(text)

@@ -9,9 +9,10 @@ from typing import Annotated, Any, BinaryIO
 import typer
 
 from core.errors import BadInput
+from core.messages import message
 from hub.api.state import opened_state
 from hub.cli.calling import Case, Client, Person, Purpose, calling
-from hub.cli.output import opened, out, table, tell
+from hub.cli.output import headings, opened, out, table, tell
 from hub.cli.query import Where, answered, pairs
 from hub.serving.exchange import Exchange, Order
 from hub.serving.office import Office
@@ -79,7 +80,7 @@ def exchange(  # noqa: PLR0913, PLR0917 - options of a command line
     wanted = None if items is None else tuple(items.split(","))
     order = Order(to.suffix.removeprefix("."), wanted, pairs(where, "--where"), region, after)
     if not to.parent.is_dir():
-        raise BadInput(field="--to", rule=f"the folder {to.parent} does not exist")
+        raise BadInput(field="--to", rule=message("rule_folder_missing", folder=to.parent))
     with opened() as hub:
         call = calling(client, person, purpose, case)
         delivery = Exchange(Office(hub)).deliver(call, subject, order)
@@ -89,7 +90,7 @@ def exchange(  # noqa: PLR0913, PLR0917 - options of a command line
     out.print(
         tell("exchange_written", file=to, **{n: answer[n] for n in ("rows", "release", "sha256")})
     )
-    table("", ["item", "mask"], answer["masks"].items())
+    table("", headings("item", "mask"), answer["masks"].items())
     if answer["next"] is not None:
         out.print(tell("exchange_more", most=answer["most"], next=answer["next"]))
 
@@ -115,7 +116,7 @@ def statistics(  # noqa: PLR0913, PLR0917 - options of a command line
             release=answer["release"],
             least=answer["small_count"],
         ),
-        [*(f"{name} ({answer['masks'][name]})" for name in answer["by"]), "count"],
+        [*(f"{name} ({answer['masks'][name]})" for name in answer["by"]), *headings("count")],
         (
             [*(_shown(group["values"][name]) for name in answer["by"]), group["count"]]
             for group in answer["groups"]
@@ -132,7 +133,9 @@ def copy(content: BinaryIO, to: Path) -> None:
         part.replace(to)
     except OSError as error:
         part.unlink(missing_ok=True)
-        raise BadInput(field="--to", rule=f"{to} cannot be written: {error.strerror}") from error
+        raise BadInput(
+            field="--to", rule=message("rule_not_written_because", file=to, cause=error.strerror)
+        ) from error
 
 
 def _shown(value: object) -> str:

@@ -12,7 +12,7 @@ import typer
 
 from core.clock import CHINA
 from hub.cli.calling import Case, Client, Person, Purpose, calling
-from hub.cli.output import err, language, opened, out, table, tell
+from hub.cli.output import err, headings, language, opened, out, table, tell
 from hub.operator import operator_entry
 from hub.serving.office import Office
 from hub.watching.findings import Findings
@@ -76,7 +76,7 @@ def list_(  # noqa: PLR0913, PLR0917 - options of a command line
     columns = ["finding", "state", "client", "first", "last", "opened_at"]
     table(
         tell("findings_listed", total=found["total"], shown=len(shown)),
-        [*columns, "title"],
+        headings(*columns, "title"),
         ([*(one[name] for name in columns), one["title"][language()]] for one in shown),
     )
 
@@ -166,7 +166,7 @@ def subject(
         out.print_json(json.dumps(found, ensure_ascii=False))
         return
     lines = [[_local(line["time"]), line["words"][language()]] for line in found["entries"]]
-    table(tell("view_listed", count=len(lines)), ["time", "what happened"], lines)
+    table(tell("view_listed", count=len(lines)), headings("time", "what happened"), lines)
 
 
 def _local(time: str) -> str:

@@ -12,7 +12,8 @@ from typing import Annotated
 import typer
 
 from core.errors import BadInput
-from hub.cli.output import opened, out, table, tell
+from core.messages import message
+from hub.cli.output import headings, opened, out, table, tell
 from hub.cli.proving import checking, document, key_of, text_of, write
 from hub.serving.auditing import evidence
 from verifier.hub_witness import Api, new_secret, proving, read_secret
@@ -46,7 +47,7 @@ def new_key(
         try:
             secret = new_secret(name, to)
         except OSError as error:
-            raise BadInput(field="--to", rule=f"{to} cannot be written anew") from error
+            raise BadInput(field="--to", rule=message("rule_not_anew", file=to)) from error
     out.print(tell("audit_sound_registered"))
     out.print(f"  - name: {name}\n    department: DEPARTMENT\n    public_key: {secret.key.text}")
 
@@ -78,7 +79,7 @@ def cosign(  # noqa: PLR0913, PLR0917 - options of a command line
         elif api is not None:
             note = api.checkpoint(state, trusted)
         else:
-            raise BadInput(field="--checkpoint", rule="give it, or --hub")
+            raise BadInput(field="--checkpoint", rule=message("rule_checkpoint_or_hub"))
         signed = sign(note, trusted, own, state, proving(given, api))
     if to is None:
         out.print(signed, end="")
@@ -106,7 +107,7 @@ def list_() -> None:
         found = evidence(hub).standing()
     table(
         "",
-        ["witness", "department", "entries", "signed at"],
+        headings("witness", "department", "entries", "signed at"),
         (
             [
                 each.witness.name,

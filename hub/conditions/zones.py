@@ -15,6 +15,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
+from core.messages import message
 from core.types import Model, Text
 from policies.models import Name
 
@@ -39,7 +40,7 @@ class Zones(Model):
     def _are_told_once(self) -> Self:
         names = [zone.id for zone in self.zones]
         if len(names) != len(set(names)):
-            raise ValueError("a zone is described twice")
+            raise ValueError(message("rule_twice"))
         return self
 
     def of(self, address: str | None) -> frozenset[str]:

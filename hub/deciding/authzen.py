@@ -18,6 +18,7 @@ from typing import Any
 
 from core.canonical import encode
 from core.errors import BadInput
+from core.messages import message
 from hub.audit.entries import KeyedDigests
 from hub.deciding.doors import OVERSEERS, Asker, Leave
 from hub.deciding.grounds import told
@@ -291,7 +292,7 @@ def _paged(leave: Leave, asked: Evaluation, page: Page, search: _Search) -> dict
     seal = _Seal(leave, asked)
     after = seal.open(page.token)
     if after is None:
-        leave.fail(BadInput(field="page.token", rule="it is not of this search"))
+        leave.fail(BadInput(field="page.token", rule=message("rule_page_token")))
     policy = leave.rules.policy
     found = [
         name

@@ -75,6 +75,6 @@ def _placed(mistake: HubError, folder: Path) -> HubError:
     """The mistake under the name that the file was given by."""
     if not isinstance(mistake, InvalidFile):
         return mistake
-    file, fields = Path(str(mistake.fields["file"])), mistake.fields
+    file = mistake.file
     named = file.relative_to(folder) if file.is_relative_to(folder) else file
-    return InvalidFile(named, int(fields["line"]), str(fields["field"]), str(fields["rule"]))
+    return InvalidFile(named, mistake.line, mistake.field, mistake.rule)

@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from core.errors import BadInput, HubError
+from core.messages import message
 from hub.deciding.doors import ADMINISTRATORS, Asker, Leave
 from hub.deciding.past import Alike, Judgement, Key, Past, Period, Replay, Seen, Views, Way
 from hub.serving.board import Rules
@@ -60,7 +61,7 @@ def period(now: datetime, since: datetime | None, until: datetime | None, limit:
     end = until or now
     found = Period(since or end - USUAL, end, limit)
     if found.until < found.since:
-        raise BadInput(field="until", rule="it ends before it begins")
+        raise BadInput(field="until", rule=message("rule_ends_before"))
     return found
 
 

@@ -14,6 +14,7 @@ from core.keysources import (
     is_development,
     parse,
 )
+from core.messages import message
 from hub.settings import Settings
 
 
@@ -41,7 +42,7 @@ def master_secret(settings: Settings) -> Master:
     if settings.keys_command is not None:
         given["HUB_KEYS_COMMAND"] = partial(from_command, settings.keys_command.get_secret_value())
     if len(given) > 1:
-        raise BadInput(field=", ".join(given), rule="give one of them only")
+        raise BadInput(field=", ".join(given), rule=message("rule_one_only"))
     own = settings.home.absolute() / "keys" / "hub.key"
     if not given and settings.mode == "production":
         raise KeysDemoInProduction(source=str(own))

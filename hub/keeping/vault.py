@@ -23,6 +23,7 @@ from core.clock import Clock
 from core.errors import HubError, Unavailable
 from core.keys import DEEDS, RECORDS, KeyDestroyed, KeyRing, SealBroken, derive
 from core.keysources import Master, new_secret
+from core.messages import message
 from hub.keeping.models import DataKey
 
 ROOT = "root"
@@ -212,7 +213,7 @@ class Vault:
             with self._engine.begin() as connection:
                 yield connection
         except SQLAlchemyError as error:
-            raise Unavailable(reason="the keys cannot be read") from error
+            raise Unavailable(reason=message("cause_no_keys")) from error
 
 
 @contextmanager

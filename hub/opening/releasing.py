@@ -19,6 +19,7 @@ import duckdb
 from catalog.subjects import Opening
 from core.engine import connect
 from core.errors import BadInput, HubError, Unavailable
+from core.messages import message
 from hub.audit.entries import KeyedDigests
 from hub.opening.columns import Column, Role, of_dataset, of_subject
 from hub.opening.search import Outcome, search
@@ -122,7 +123,9 @@ class OpenData:
         access = self._enter(call, "propose_opening", name)
         proposer = KeyedDigests(self._hub.keys).account(access.person())
         if form not in SUFFIXES:
-            access.fail(BadInput(field="format", rule=f"one of {', '.join(SUFFIXES)}"))
+            access.fail(
+                BadInput(field="format", rule=message("rule_one_of", names=", ".join(SUFFIXES)))
+            )
         with self._planned(access, name) as (release, plan):
             if plan.after is None:
                 raise _refused(name, plan)
@@ -208,7 +211,7 @@ class OpenData:
         except HubError as error:
             access.fail(error)
         except (OSError, duckdb.IOException):
-            access.fail(Unavailable(reason="the file cannot be written"))
+            access.fail(Unavailable(reason=message("cause_file_not_written")))
         finally:
             engine.close()
 

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from pydantic import Field
 
 from core.errors import BadInput, HubError
+from core.messages import absent
 from core.types import Model
 from hub.pipeline.extent import Extent
 from hub.pipeline.states import DatasetState, SubjectState
@@ -49,13 +50,13 @@ class Order(Model):
         datasets = [d for d in workspace.contracts if d in workspace.sources]
         if self.subject is not None:
             if self.subject not in workspace.subjects:
-                raise BadInput(field="--subject", rule=f"there is no subject {self.subject!r}")
+                raise BadInput(field="--subject", rule=absent("subject", self.subject))
             subjects = [self.subject]
             feeds = workspace.subjects[self.subject].feeds
             datasets = [d for d in datasets if d in feeds]
         if self.dataset is not None:
             if self.dataset not in workspace.sources:
-                raise BadInput(field="--dataset", rule=f"there is no dataset {self.dataset!r}")
+                raise BadInput(field="--dataset", rule=absent("dataset", self.dataset))
             datasets = [self.dataset]
             subjects = [s for s in subjects if self.dataset in workspace.subjects[s].feeds]
         if not subjects:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any, BinaryIO
 
 from core.errors import HubError, NotFound, Unavailable
+from core.messages import message
 from hub.quality.manifests import Held, held
 from hub.quality.reproduction import compare
 from hub.quality.rows import check_size, listed, suffix_of, write
@@ -135,7 +136,7 @@ class Answers:
                 write(found, dataset, suffix, language, folder / "rows")
                 return digested(folder / "rows")
         except OSError as error:
-            raise Unavailable(reason="the file cannot be written") from error
+            raise Unavailable(reason=message("cause_file_not_written")) from error
 
     def reproduce(self, call: Call, dataset: str, release: int | None) -> dict[str, Any]:
         """Whether the verdict of a release on a dataset is come to again.

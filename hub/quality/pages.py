@@ -15,7 +15,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from catalog.contracts import Contract
 from core.errors import BadInput
-from core.messages import LANGUAGES, say
+from core.messages import LANGUAGES, message, say
 from hub.app import Hub
 from hub.operator import operator_entry
 from hub.pipeline.states import DatasetState
@@ -54,7 +54,9 @@ def write(hub: Hub, to: Path) -> Written:
             part.write_text(content, "utf-8")
             part.replace(to / name)
     except OSError as error:
-        raise BadInput(field="--to", rule=f"{to} cannot be written: {error.strerror}") from error
+        raise BadInput(
+            field="--to", rule=message("rule_not_written_because", file=to, cause=error.strerror)
+        ) from error
     return Written(len(pages), found.number)
 
 

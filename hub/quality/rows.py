@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from catalog.contracts import Contract
 from connectors.settings import CsvSource, ExcelSource, SourceSettings
 from core.errors import BadInput
-from core.messages import say
+from core.messages import message, say
 from hub.app import Hub
 from hub.operator import operator_entry
 from hub.quality.manifests import Held, held
@@ -65,9 +65,11 @@ def give_back(
     if to.is_dir():
         to /= f"{dataset}.quarantine{suffix_of(found, dataset)}"
     if to.suffix not in _WRITERS:
-        raise BadInput(field="--to", rule="the file ends in .csv, .xlsx, .jsonl or .parquet")
+        raise BadInput(
+            field="--to", rule=message("rule_file_ends", suffixes=".csv, .xlsx, .jsonl, .parquet")
+        )
     if not to.parent.is_dir():
-        raise BadInput(field="--to", rule=f"the folder {to.parent} does not exist")
+        raise BadInput(field="--to", rule=message("rule_folder_missing", folder=to.parent))
     check_size(found, dataset, to.suffix)
     rows = state.quarantine.rows
     entry = operator_entry(
@@ -80,7 +82,9 @@ def give_back(
         part.replace(to)
     except OSError as error:
         part.unlink(missing_ok=True)
-        raise BadInput(field="--to", rule=f"{to} cannot be written: {error.strerror}") from error
+        raise BadInput(
+            field="--to", rule=message("rule_not_written_because", file=to, cause=error.strerror)
+        ) from error
     return Returned(to, rows, found.number)
 
 
@@ -97,7 +101,7 @@ def check_size(found: Held, dataset: str, suffix: str) -> None:
         BadInput: they do not.
     """
     if suffix == ".xlsx" and found.of(dataset)[1].quarantine.rows >= _SHEET_ROWS:
-        raise BadInput(field="--to", rule="a sheet holds 1048575 rows at most: write .csv")
+        raise BadInput(field="--to", rule=message("rule_sheet_full"))
 
 
 def write(found: Held, dataset: str, suffix: str, language: str, to: Path) -> None:

@@ -14,7 +14,7 @@ from catalog.standards import elements
 from catalog.standards.base import Invalid
 from core.canonical import digest
 from core.errors import BadInput, HubError, NotFound
-from core.messages import say
+from core.messages import message, say
 from core.types import Model
 from hub.app import Hub
 from hub.audit.checkpoints import TreeHead, open_checkpoint
@@ -190,13 +190,13 @@ class Auditing:
         proof = shown.proof
         note = shown.checkpoint or (None if proof is None else proof.checkpoint)
         if note is None and proof is not None:
-            raise BadInput(field="checkpoint", rule="the one that the proof leads to")
+            raise BadInput(field="checkpoint", rule=message("rule_checkpoint_proof"))
         if note is None:
             return []
         head: TreeHead = open_checkpoint(note, self.hub.audit.origin, self._key)
         signers = [each.witness.name for each in cosignatures(note, self.evidence.witnesses)]
         if shown.receipt.index >= head.size:
-            raise BadInput(field="checkpoint", rule="one that was signed after the receipt")
+            raise BadInput(field="checkpoint", rule=message("rule_checkpoint_after"))
         found = proof or self.evidence.inclusion(shown.receipt.index, head.size)
         found.check(head)
         if (found.index, found.leaf_hash) != (shown.receipt.index, shown.receipt.leaf_hash):

@@ -14,6 +14,7 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from core.errors import BadInput, HubError
+from core.messages import message
 from hub.audit.entries import KeyedDigests
 from hub.conditions import register
 from hub.conditions.register import Case, Opening
@@ -69,7 +70,7 @@ class Cases:
         if denied is not None:
             access.refuse(denied)
         if len(about) > MOST_NAMED:
-            access.fail(BadInput(field="about", rule=f"at most {MOST_NAMED}"))
+            access.fail(BadInput(field="about", rule=message("rule_at_most", most=MOST_NAMED)))
         values = self._values(access, about)
         now = self._hub.clock.now()
         opening = Opening(

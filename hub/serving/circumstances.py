@@ -16,6 +16,7 @@ from core.canonical import encode
 from core.clock import CHINA, Clock
 from core.errors import Unavailable
 from core.keys import KeyRing
+from core.messages import message
 from hub.audit.entries import KeyedDigests
 from hub.conditions import approvals, register, usage
 from hub.conditions.approvals import State, Waiting
@@ -70,7 +71,7 @@ class Circumstances:
             if isinstance(verdict, Denied) and Need.SECOND in needs:
                 return self._by_two(rules, ask, note, verdict, quiet)
         except SQLAlchemyError as error:
-            raise Unavailable(reason="the database does not answer") from error
+            raise Unavailable(reason=message("cause_no_database")) from error
         return _judged(verdict, note)
 
     def context(self, rules: Rules, ask: Ask, note: Note, needs: Need) -> Context:
@@ -106,7 +107,7 @@ class Circumstances:
                 if refused is None:
                     connection.commit()
         except SQLAlchemyError as error:
-            raise Unavailable(reason="the database does not answer") from error
+            raise Unavailable(reason=message("cause_no_database")) from error
         if refused is not None:
             return note, Denied((refused,))
         return replace(note, debt=None, approval=debt.approval), None

@@ -11,6 +11,7 @@ from typing import Any
 
 from core.clock import today
 from core.errors import BadInput, HubError
+from core.messages import message
 from hub.checks.evaluation import evaluate
 from hub.identity import Caller
 from hub.serving.board import Rules
@@ -70,7 +71,7 @@ class Desk:
         if request.on is None:
             return request.release
         if request.release is not None:
-            raise BadInput(field="on", rule="give a release or a day, not both")
+            raise BadInput(field="on", rule=message("rule_release_or_day"))
         served = await self._ground.reader.served_on(request.on)
         if served is None:
             raise ReleaseUnknown(release=request.on.isoformat())

@@ -14,6 +14,7 @@ from typing import Any, BinaryIO
 
 from catalog.subjects import Subject
 from core.errors import BadInput, HubError, Unavailable
+from core.messages import message
 from hub.audit.entries import KeyedDigests
 from hub.serving.access import About, Access
 from hub.serving.bulk import Bulk, Page, Selection, newest
@@ -80,7 +81,7 @@ class Exchange:
             AuditUnavailable: the log cannot be written, so nothing is given.
         """
         if order.form not in FORMS:
-            raise BadInput(field="format", rule=f"one of {', '.join(FORMS)}")
+            raise BadInput(field="format", rule=message("rule_one_of", names=", ".join(FORMS)))
         known = self._office.rules.workspace.subjects.get(subject)
         office = self._office.naming(asked_by(KeyedDigests(self._hub.keys), known, order.where))
         access = office.sharing(call, Action.EXCHANGE, "exchange", subject, vars(order))
@@ -92,7 +93,7 @@ class Exchange:
         except HubError as error:
             access.fail(error)
         except OSError:
-            access.fail(Unavailable(reason="the file cannot be written"))
+            access.fail(Unavailable(reason=message("cause_file_not_written")))
         try:
             return Delivery(access.give(answer, about), file)
         except BaseException:
@@ -147,7 +148,9 @@ def _confine(access: Access, subject: Subject, order: Order) -> Access:
     searched = dict.fromkeys(order.where)
     if order.region is not None:
         if subject.region is None:
-            access.fail(BadInput(field="region", rule=f"{subject.subject} has no regions"))
+            access.fail(
+                BadInput(field="region", rule=message("rule_no_regions", subject=subject.subject))
+            )
         searched[subject.region] = None
     access = access.confined(searched)
     for name in order.where:
@@ -170,7 +173,7 @@ def _continued(after: str | None) -> tuple[int | None, bytes | None]:
     try:
         return int(release), bytes.fromhex(place)
     except ValueError:
-        raise BadInput(field="after", rule="give what the last answer had as 'next'") from None
+        raise BadInput(field="after", rule=message("rule_after_next")) from None
 
 
 def _naming(

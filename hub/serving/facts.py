@@ -9,6 +9,7 @@ from catalog.standards import elements
 from catalog.standards.several import SEPARATOR
 from catalog.subjects import Subject
 from core.errors import HubError, Unavailable
+from core.messages import message
 from core.types import Status
 from hub.checks.definition import Check, Fact
 from hub.checks.evaluation import Gathered, GatheredFact, Source
@@ -62,7 +63,7 @@ class Facts:
         for name, fact in check.facts.items():
             records[name] = await self._records(check, fact, members)
         if len(self._releases) > 1:
-            raise Unavailable(reason="a release was published meanwhile")
+            raise Unavailable(reason=message("cause_published"))
         facts = {name: self._fact(check, fact, records[name]) for name, fact in check.facts.items()}
         return Gathered(
             release=found.release,

@@ -12,7 +12,7 @@ from datetime import date
 from typing import Any, NoReturn
 
 from core.errors import BadInput, HubError, NotFound
-from core.messages import LANGUAGES, say
+from core.messages import LANGUAGES, message, say
 from hub.app import Hub
 from hub.operator import operator_entry
 from hub.pipeline.states import Before, SubjectState
@@ -79,7 +79,7 @@ def find(hub: Hub, number: int | None = None, on: date | None = None) -> Release
         BadInput: both a number and a day.
     """
     if number is not None and on is not None:
-        raise BadInput(field="on", rule="give a release or a day, not both")
+        raise BadInput(field="on", rule=message("rule_release_or_day"))
     with hub.engine.connect() as connection:
         if on is not None:
             release = releases.on(connection, on)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from core.errors import Field, HubError, NotFound
+from core.errors import HubError, NotFound
 from core.messages import say
 from hub.audit.entries import Decision, Entry, What, Who, Why
 from hub.identity import Caller
@@ -32,7 +32,7 @@ class Forbidden(HubError):
         """All reasons, in ``language``."""
         return say(self.code, language, **self.told(language))
 
-    def told(self, language: str) -> dict[str, Field]:
+    def told(self, language: str) -> dict[str, object]:
         """The reasons, in ``language``."""
         return {"reasons": "; ".join(reason.words(language) for reason in self.reasons)}
 

@@ -12,6 +12,7 @@ from catalog.standards import elements
 from catalog.standards.base import Invalid
 from catalog.subjects import Subject
 from core.errors import BadInput, HubError
+from core.messages import message
 from hub.audit.entries import KeyedDigests
 from hub.serving.access import About, Access
 from hub.serving.bulk import Bulk, Selection, newest
@@ -72,7 +73,7 @@ class Statistics:
         said = {"items": items, "by": question.by, "where": question.where}
         access = self._naming(subject, question).sharing(call, Action.QUERY, "count", subject, said)
         if not question.by or len(items) > MOST_DIMENSIONS:
-            access.fail(BadInput(field="by", rule="count by one to three items, where included"))
+            access.fail(BadInput(field="by", rule=message("rule_count_by")))
         described = access.rules.workspace.subjects[subject]
         access = access.under(_countable(access, items))
         try:

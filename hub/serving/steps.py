@@ -18,6 +18,7 @@ from core.canonical import digest, encode
 from core.clock import Clock
 from core.errors import HubError
 from core.keys import KeyRing
+from core.messages import say
 from hub.audit.appender import AsyncAppender
 from hub.audit.entries import KeyedDigests
 from hub.audit.log import AuditLog
@@ -54,6 +55,11 @@ class ValueInvalid(HubError):
     code = "value_invalid"
     status = 400
     exit_code = 2
+
+    def words(self, language: str) -> str:
+        """What the rule asks, in words; ``rule`` is its code."""
+        rule = say(str(self.fields["rule"]), language)
+        return say(self.code, language, item=self.fields["item"], rule=rule)
 
 
 @dataclass(frozen=True)

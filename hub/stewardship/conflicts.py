@@ -8,6 +8,7 @@ from typing import Any
 
 from core.clock import today
 from core.errors import BadInput, HubError, NotFound
+from core.messages import message
 from hub.serving.access import About
 from hub.stewardship.matches import Matches
 from hub.stewardship.material import Material
@@ -146,9 +147,9 @@ class Conflicts:
             # How many claims a value of one's own choosing meets tells what a mask hides.
             seen = sight.show(given.attribute, None, None)["mask"] == REVEAL
             if given.repair.get("kind") == "recode" and not seen:
-                sight.fail(BadInput(field="repair", rule="its values are masked for you"))
+                sight.fail(BadInput(field="repair", rule=message("rule_masked_for_you")))
         if given is None:
-            sight.fail(BadInput(field="group", rule="a group or a repair is named"))
+            sight.fail(BadInput(field="group", rule=message("rule_group_or_repair")))
         with sight.hub.engine.connect() as connection:
             ruled = in_force(connection, sight.hub.keys, subject)
         return patterns.preview(given, resolved(ruled, material.links))

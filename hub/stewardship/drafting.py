@@ -16,7 +16,7 @@ from core.canonical import encode
 from core.clock import today
 from core.errors import BadInput, HubError, NotFound
 from core.lake import TableVersion
-from core.messages import say
+from core.messages import message, say
 from core.types import Level
 from hub.serving.access import Access, regions
 from hub.stewardship.wishes import (
@@ -146,9 +146,9 @@ class Draughtsman:
         value = self._cleaned(wish.attribute, wish.value)
         known = self._access.rules.workspace.regions
         if wish.attribute == self._subject.region and value not in known:
-            raise BadInput(field=wish.attribute, rule="no such region is registered")
+            raise BadInput(field=wish.attribute, rule=message("rule_region_unknown"))
         if wish.attribute in self._subject.keys and self._taken(wish, value):
-            raise RulingImpossible(rule="another entity is known by this key: merge the two")
+            raise RulingImpossible(rule=message("rule_key_taken"))
         return self._value(wish, value, anchor)
 
     def _taken(self, wish: Enter, value: str) -> bool:
@@ -167,7 +167,7 @@ class Draughtsman:
     def _cleaned(self, attribute: str, value: str) -> str:
         element = elements()[self._subject.attributes[attribute].element]
         if value.strip().casefold() in element.missing:
-            raise BadInput(field=attribute, rule="this stands for no value")
+            raise BadInput(field=attribute, rule=message("rule_no_value"))
         try:
             return element.clean_one(value)
         except Invalid as error:
@@ -194,7 +194,7 @@ class Draughtsman:
 
     def _pair(self, wish: Merge | Never) -> Draft:
         if wish.entity == wish.other:
-            raise RulingImpossible(rule="an entity is itself")
+            raise RulingImpossible(rule=message("rule_entity_itself"))
         first, second = self.records(wish.entity), self.records(wish.other)
         if wish.kind == "merge":
             rows = [_related("same", first[0], second[0])]
@@ -216,9 +216,10 @@ class Draughtsman:
         staying = [place for place in places if place not in leaving]
         for member in wish.records:
             if not any(p[0] == member.dataset and member.record in (None, p[1]) for p in places):
-                raise RulingImpossible(rule=f"the entity has no such record of {member.dataset}")
+                rule = message("rule_no_such_record", dataset=member.dataset)
+                raise RulingImpossible(rule=rule)
         if not staying:
-            raise RulingImpossible(rule="all its records cannot leave an entity")
+            raise RulingImpossible(rule=message("rule_all_leave"))
         rows = [_related("never", place, staying[0]) for place in leaving]
         rows += [_related("same", place, leaving[0]) for place in leaving[1:]]
         return self._linking(wish, rows, [leaving, staying])
@@ -238,7 +239,8 @@ class Draughtsman:
         self.records(wish.entity)
         day = today(self._access.hub.clock)
         if not day < wish.until <= day + LONGEST_DEFERRAL:
-            raise BadInput(field="until", rule=f"after {day}, at most {LONGEST_DEFERRAL.days} days")
+            rule = message("rule_deferral", day=day, most=LONGEST_DEFERRAL.days)
+            raise BadInput(field="until", rule=rule)
         return Draft(
             subject=self._subject.subject,
             kind=Kind.DEFER,
@@ -253,11 +255,11 @@ class Draughtsman:
             raise ClaimMissing(dataset=wish.dataset, attribute=wish.attribute)
         view = self._access.view
         if view is None or not view.covers(None):
-            raise RulingImpossible(rule="a repair is for those who may rule in all regions")
+            raise RulingImpossible(rule=message("rule_repair_everywhere"))
         repair = wish.repair.model_dump(mode="json")
         element = self._subject.attributes[wish.attribute].element
         if isinstance(wish.repair, SwapDayMonth) and element != "date":
-            raise RulingImpossible(rule=f"{wish.attribute} is no date")
+            raise RulingImpossible(rule=message("rule_no_date", attribute=wish.attribute))
         if isinstance(wish.repair, Recode):
             repair["mapping"] = {
                 self._cleaned(wish.attribute, old): self._cleaned(wish.attribute, new)

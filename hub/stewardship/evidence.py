@@ -12,6 +12,7 @@ from sqlalchemy import Connection, func, insert, select
 from core.canonical import encode
 from core.errors import HubError
 from core.keys import KeyRing
+from core.messages import message
 from reconcile.models import Evidence
 
 LARGEST = 2 * 1024 * 1024
@@ -65,11 +66,11 @@ class File:
             EvidenceUnusable: it is empty, too large, or not what its suffix says.
         """
         if self.suffix not in _BEGINNINGS:
-            raise EvidenceUnusable(rule=f"its name ends in one of {' '.join(SUFFIXES)}")
+            raise EvidenceUnusable(rule=message("rule_name_ends", suffixes=" ".join(SUFFIXES)))
         if not 0 < len(self.content) <= LARGEST:
-            raise EvidenceUnusable(rule=f"it has 1 to {LARGEST} bytes")
+            raise EvidenceUnusable(rule=message("rule_bytes", most=LARGEST))
         if not self.content.startswith(_BEGINNINGS[self.suffix]) or not self._reads():
-            raise EvidenceUnusable(rule=f"it is no {self.suffix} file")
+            raise EvidenceUnusable(rule=message("rule_no_file_of", suffix=self.suffix))
 
     def _reads(self) -> bool:
         if self.suffix not in _TEXTS:

@@ -13,6 +13,7 @@ from ibis.backends import BaseBackend
 
 from core.engine import connect, scan
 from core.errors import BadInput, HubError, NotFound
+from core.messages import message
 from hub.serving.access import About, repair_shown
 from hub.stewardship.material import MOST, Material
 from hub.stewardship.sight import Shown, Sight
@@ -105,7 +106,7 @@ class Patterns:
         if group is None:
             self._sight.fail(NotFound(kind="group", name=number))
         if group.repair is None:
-            self._sight.fail(BadInput(field="group", rule="no repair is proposed for it"))
+            self._sight.fail(BadInput(field="group", rule=message("rule_no_repair")))
         return Repair(group.dataset, group.attribute, group.repair)
 
     def preview(self, repair: Repair, rulings: pa.Table) -> dict[str, Any]:
@@ -116,7 +117,7 @@ class Patterns:
             rulings: those in force, resolved: they win over whatever a repair makes of a claim.
         """
         if repair.attribute not in self._sight.attributes:
-            self._sight.fail(BadInput(field="attribute", rule="nothing of it may be seen"))
+            self._sight.fail(BadInput(field="attribute", rule=message("rule_nothing_seen")))
         engine = connect(self._sight.hub.settings.limits)
         basis = Basis(self._claims(engine), self._material.day, self._material.sources, rulings)
         try:

@@ -13,7 +13,7 @@ from sqlalchemy import Row, select
 
 from core.clock import CHINA, today
 from core.errors import NotFound
-from core.messages import LANGUAGES, catalogue, say
+from core.messages import LANGUAGES, catalogue, message, say
 from hub.app import Hub
 from hub.serving.access import About, Call
 from hub.serving.office import Office
@@ -27,6 +27,7 @@ from reconcile.models import Correction, CorrectionEvent
 from reconcile.releases import ReleaseMissing
 
 _ANSWERS = frozenset({State.FIXED, State.DISPUTED, State.CLOSED})
+_WHOLE_ROW = "-"
 _Kind = tuple[str, str, str]
 """Dataset, attribute or item, and the kind of error."""
 
@@ -156,13 +157,9 @@ def _advice(attribute: str, error: str) -> dict[str, str]:
     code = f"advice_{error}"
     if code in catalogue():
         return {language: say(code, language, attribute=attribute) for language in LANGUAGES}
-    words = {
-        language: say(error, language) if error in catalogue() else error for language in LANGUAGES
-    }
-    return {
-        language: say("advice_quality", language, attribute=attribute, rule=words[language])
-        for language in LANGUAGES
-    }
+    rule = message(error) if error in catalogue() else error
+    code = "advice_rows" if attribute == _WHOLE_ROW else "advice_quality"
+    return {language: say(code, language, attribute=attribute, rule=rule) for language in LANGUAGES}
 
 
 def _unfit(own: Collection[str], manifest: Mapping[str, Any]) -> dict[_Kind, int]:
@@ -172,7 +169,7 @@ def _unfit(own: Collection[str], manifest: Mapping[str, Any]) -> dict[_Kind, int
         state = manifest.get("datasets", {}).get(dataset, {})
         for reason, count in state.get("reasons", {}).items():
             item, _, rule = reason.rpartition(".")
-            found[dataset, item or "-", rule] = count
+            found[dataset, item or _WHOLE_ROW, rule] = count
     return found
 
 

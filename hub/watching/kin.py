@@ -16,6 +16,7 @@ from catalog.standards.base import Invalid
 from catalog.subjects import Subject
 from core.errors import BadInput
 from core.keys import KeyRing
+from core.messages import message
 from hub.audit.entries import KeyedDigests
 from hub.serving.persons import person_kind
 from hub.watching.rules.base import KIN
@@ -50,13 +51,13 @@ def canonical(workspace: Workspace, number: str) -> str:
     try:
         return elements()[subject.attributes[attribute].element].clean_one(number.strip())
     except Invalid as error:
-        raise BadInput(field=attribute, rule=error.rule) from error
+        raise BadInput(field=attribute, rule=message(error.rule)) from error
 
 
 def _kind(workspace: Workspace) -> tuple[Subject, str]:
     kind = person_kind(workspace.subjects)
     if kind is None:
-        raise BadInput(field="subject", rule="no subject has a person's number as its key")
+        raise BadInput(field="subject", rule=message("rule_no_person_key"))
     name, _, attribute = kind.partition("/")
     return workspace.subjects[name], attribute
 

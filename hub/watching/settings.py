@@ -10,6 +10,7 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
+from core.messages import message
 from core.types import Model
 from policies.models import ClientId, Name
 
@@ -128,7 +129,7 @@ class Accounts(Model):
     def _are_told_once(self) -> Accounts:
         names = [(account.client, account.person) for account in self.accounts]
         if len(names) != len(set(names)):
-            raise ValueError("an account is described twice")
+            raise ValueError(message("rule_twice"))
         return self
 
 

@@ -16,6 +16,7 @@ from catalog.standards import elements
 from catalog.standards.base import Element, Invalid
 from catalog.subjects import Subject
 from core.errors import BadInput
+from core.messages import message
 from reconcile.conflicts.relations import swappable
 from reconcile.fusion import fuse
 from reconcile.fusion.gather import CLAIM, TableLike, as_table, keep
@@ -75,12 +76,16 @@ class Repair:
             BadInput: no such attribute or dataset, or a repair that is none.
         """
         if self.attribute not in subject.attributes:
-            raise BadInput(field="attribute", rule=f"{subject.subject} has no {self.attribute!r}")
+            name = subject.subject
+            rule = message("rule_no_attribute", subject=name, attribute=self.attribute)
+            raise BadInput(field="attribute", rule=rule)
         if self.attribute not in subject.feeds.get(self.dataset, {}):
-            raise BadInput(field="dataset", rule=f"it says nothing about {self.attribute!r}")
+            raise BadInput(
+                field="dataset", rule=message("rule_says_nothing", attribute=self.attribute)
+            )
         kind, mapping = self.repair.get("kind"), self.repair.get("mapping")
         if kind not in KINDS:
-            raise BadInput(field="repair.kind", rule=f"it is one of {', '.join(KINDS)}")
+            raise BadInput(field="repair.kind", rule=message("rule_one_of", names=", ".join(KINDS)))
         if kind == "recode":
             element = elements()[subject.attributes[self.attribute].element]
             texts = isinstance(mapping, Mapping) and all(
@@ -89,7 +94,7 @@ class Repair:
                 for text in pair
             )
             if not (mapping and texts):
-                raise BadInput(field="repair.mapping", rule="it maps canonical values to values")
+                raise BadInput(field="repair.mapping", rule=message("rule_mapping"))
 
     def read(self, value: str) -> str | None:
         """How a value is read; None: not at all."""

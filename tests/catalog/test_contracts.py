@@ -161,7 +161,7 @@ BROKEN: dict[str, tuple[str, str, int, str, str]] = {
         "value: updated", "value: birthday", 8, "customProperties", "'birthday'",
     ),
     "an item twice": (
-        "      - name: name", "      - name: updated", 41, "schema.0.properties.2.name", "two items",
+        "      - name: name", "      - name: updated", 41, "schema.0.properties.2.name", "two are called",
     ),
     "no element": (
         "          - {property: element, value: person_name}\n", "", 28, "schema.0.properties.1",
@@ -169,7 +169,7 @@ BROKEN: dict[str, tuple[str, str, int, str, str]] = {
     ),
     "an unknown element": (
         "value: person_name", "value: shoe_size", 33, "schema.0.properties.1.customProperties",
-        "'shoe_size'; known are",
+        "'shoe_size'; there are",
     ),
     "a separator that is a letter": (
         "value: person_name}", "value: person_name}\n          - {property: separator, value: x}",
@@ -188,7 +188,7 @@ BROKEN: dict[str, tuple[str, str, int, str, str]] = {
         "        customProperties:\n          - {property: element, value: person_name}"),
         ("logicalType: array\n        physicalType: text\n        required: true\n"
         "        customProperties:\n          - {property: element, value: flag}"),
-        34, "schema.0.properties.1.customProperties.0", "a flag is one value",
+        34, "schema.0.properties.1.customProperties.0", "a flag has one value",
     ),
     "asOf of several values": (
         "value: date}", "value: date}\n          - {property: separator, value: ;}",
@@ -227,9 +227,9 @@ BROKEN: dict[str, tuple[str, str, int, str, str]] = {
     "a mode that is none": ("value: interface", "value: pigeon", 13, "customProperties.4", "interface"),
     "a cycle that is none": ("value: daily", "value: hourly", 14, "customProperties.5", "daily"),
     "a sharing that is none": ("value: conditional", "value: maybe", 11, "customProperties.2", "conditional"),
-    "a code of the wrong form": ("307/people", "307 people!", 10, "customProperties.1", "pattern"),
-    "an id that is no dataset": ("id: police.people", "id: People", 3, "id", "pattern"),
-    "a name that is no item": ("- name: name", "- name: Name", 28, "schema.0.properties.1.name", "pattern"),
+    "a code of the wrong form": ("307/people", "307 people!", 10, "customProperties.1", "the form"),
+    "an id that is no dataset": ("id: police.people", "id: People", 3, "id", "the form"),
+    "a name that is no item": ("- name: name", "- name: Name", 28, "schema.0.properties.1.name", "the form"),
     "two items of one column": (
         "physicalName: 身份证号", "physicalName: name", 28, "schema.0.properties.1", "column",
     ),

@@ -94,7 +94,7 @@ def test_a_key_file_that_is_not_there(tmp_path: Path) -> None:
 def test_what_is_no_secret_is_refused_without_repeating_it(text: str) -> None:
     with pytest.raises(KeysUnusable) as caught:
         parse(text, "HUB_KEYS")
-    assert caught.value.fields == {"source": "HUB_KEYS", "rule": "it is not 32 bytes in base64"}
+    assert caught.value.told("en") == {"source": "HUB_KEYS", "rule": "it is not 32 bytes in base64"}
     assert caught.value.__cause__ is None
 
 
@@ -126,7 +126,7 @@ def test_a_program_that_gives_none(
 ) -> None:
     with pytest.raises(KeysUnusable) as caught:
         from_command(command, 0.2 if "sleep" in command else 30)
-    assert caught.value.fields == {"source": "HUB_KEYS_COMMAND", "rule": rule}
+    assert caught.value.told("en") == {"source": "HUB_KEYS_COMMAND", "rule": rule}
     # What a program says of its failure, or is given to log in with, is repeated nowhere.
     assert caught.value.__cause__ is None or "1234" not in str(caught.value.__cause__)
     assert capfd.readouterr() == ("", "")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import pkgutil
 import string
+from collections.abc import Iterator
 from importlib import resources
 from pathlib import Path
 
@@ -16,9 +18,10 @@ import core
 import hub
 import policies
 import reconcile
-from core.errors import HubError
-from core.messages import LANGUAGES, catalogue, say
+from core.errors import BadInput, HubError
+from core.messages import LANGUAGES, absent, catalogue, say
 from core.yamlfile import load
+from hub.cli.output import heading
 
 FILES = sorted(
     Path(str(file))
@@ -57,7 +60,10 @@ def test_the_chinese_is_chinese() -> None:
         if not any("一" <= letter <= "鿿" for letter in texts["zh"])
     ]
     # These are names and fields.
-    assert set(without) <= {"bad_input", "because_outside", "doctor_python"}
+    assert set(without) <= {
+        "bad_input", "because_outside", "doctor_python", "rule_because", "rule_file_cause",
+        "value_invalid",
+    }  # fmt: skip
 
 
 def test_every_error_has_words() -> None:
@@ -79,3 +85,96 @@ def test_a_text_without_its_fields_is_not_given() -> None:
         say("not_found", "en", kind="subject")
     with pytest.raises(KeyError):
         say("no_such_code", "en")
+
+
+def test_a_message_is_said_in_the_language_of_its_reader_with_those_it_holds() -> None:
+    none = absent("subject", "ghost")
+    error = BadInput(field="--subject", rule=none)
+    assert str(none) == "there is no subject 'ghost'"
+    assert error.words("en") == "--subject: there is no subject 'ghost'"
+    assert error.words("zh") == "--subject：没有主题 'ghost'"
+    assert error.told("zh") == {"field": "--subject", "rule": "没有主题 'ghost'"}
+
+
+def modules() -> Iterator[tuple[Path, ast.Module]]:
+    for package in (catalog, connectors, core, hub, policies, reconcile):
+        for folder in package.__path__:
+            for file in sorted(Path(folder).rglob("*.py")):
+                yield file, ast.parse(file.read_text("utf-8"))
+
+
+def calls(tree: ast.AST, name: str) -> Iterator[ast.Call]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == name:
+            yield node
+
+
+def test_messages_that_are_made_are_in_the_catalogue_with_their_fields() -> None:
+    for file, tree in modules():
+        for call in calls(tree, "message"):
+            if isinstance(call.args[0], ast.JoinedStr):
+                continue
+            for code in ast.walk(call.args[0]):
+                if isinstance(code, ast.Constant):
+                    given = {keyword.arg for keyword in call.keywords}
+                    assert None in given or given == fields(catalogue()[code.value]["en"]), (
+                        f"{file}, line {call.lineno}: {code.value}"
+                    )
+        for call in calls(tree, "absent"):
+            kind = call.args[0]
+            assert isinstance(kind, ast.Constant)
+            assert f"kind_{kind.value}" in catalogue()
+
+
+def test_no_rule_is_said_in_one_language() -> None:
+    """What an error says beside its own words is a message, or the code of one."""
+    kinds = {kind.__name__ for kind in errors()}
+    for file, tree in modules():
+        for node in ast.walk(tree):
+            if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name):
+                continue
+            for keyword in node.keywords if node.func.id in kinds else ():
+                where = f"{file}, line {node.lineno}"
+                if keyword.arg in ("rule", "reason", "why"):
+                    assert not isinstance(keyword.value, ast.JoinedStr), where
+                    if isinstance(keyword.value, ast.Constant):
+                        assert keyword.value.value in catalogue(), where
+
+
+def test_validators_say_what_they_ask_by_messages() -> None:
+    """What pydantic shows of our own rules reaches people who gave something."""
+    for file, tree in modules():
+        for function in ast.walk(tree):
+            decorated = isinstance(function, ast.FunctionDef) and any(
+                "validator" in ast.unparse(decorator) for decorator in function.decorator_list
+            )
+            for call in calls(function, "ValueError") if decorated else ():
+                assert ast.unparse(call.args[0]).startswith(("message(", "absent(")), (
+                    f"{file}, line {call.lineno}"
+                )
+
+
+def headings(tree: ast.AST) -> Iterator[str]:
+    """What is told to ``headings``: texts, and those of lists that are named in the same place."""
+    for function in ast.walk(tree):
+        if isinstance(function, ast.FunctionDef):
+            lists = {
+                ast.unparse(node.targets[0]): node.value
+                for node in ast.walk(function)
+                if isinstance(node, ast.Assign) and isinstance(node.value, ast.List)
+            }
+            for call in calls(function, "headings"):
+                for given in call.args:
+                    named = lists.get(ast.unparse(given).removeprefix("*"))
+                    yield from (
+                        node.value
+                        for node in (given, *(named.elts if named else ()))
+                        if isinstance(node, ast.Constant)
+                    )
+
+
+def test_every_heading_of_a_table_is_in_the_catalogue() -> None:
+    found = {name for _, tree in modules() for name in headings(tree)}
+    assert len(found) > 100
+    for name in sorted(found):
+        assert say(heading(name), "en").replace(" ", "_") == name.replace(" ", "_")

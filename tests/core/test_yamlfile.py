@@ -66,7 +66,7 @@ def test_a_broken_rule_names_file_line_field_and_rule(file: Path) -> None:
     assert mistake.fields["file"] == str(file)
     assert mistake.fields["line"] == 7
     assert mistake.fields["field"] == "items.1.size"
-    assert "integer" in str(mistake.fields["rule"])
+    assert "whole number" in str(mistake.fields["rule"])
 
 
 def test_all_broken_rules_are_told_in_both_languages(file: Path) -> None:

@@ -37,7 +37,7 @@ def test_changes_and_retirements_are_told(place: Place) -> None:
 @pytest.mark.parametrize(
     ("file", "old", "new", "rule"),
     [
-        ("contracts/police.people.odcs.yaml", "value: sex", "value: gender", "unknown element"),
+        ("contracts/police.people.odcs.yaml", "value: sex", "value: gender", "there is no element"),
         ("contracts/police.people.odcs.yaml", "value: police", "value: polis", "no department"),
         ("contracts/police.people.odcs.yaml", "kind: DataContract", "kind: Paper", "Paper"),
         ("sources/phones.users.yaml", "kind: jsonl", "kind: floppy", "kind"),
@@ -52,7 +52,7 @@ def test_changes_and_retirements_are_told(place: Place) -> None:
             "many: true\n    element: region_code",
             "one region",
         ),
-        ("subjects/resident.yaml", "element: sex", "element: sex[]", "unknown element"),
+        ("subjects/resident.yaml", "element: sex", "element: sex[]", "there is no element"),
         ("regions.yaml", "parent: '440605'", "parent: '440606'", "not described"),
         ("departments.yaml", "id: phones", "id: police", "twice"),
         ("policies/rules.csv", "visit, own_region, partial", "tour, own_region, partial", "tour"),

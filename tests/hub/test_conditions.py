@@ -191,7 +191,7 @@ def test_unknown_zones_are_mistakes(tmp_path: Path) -> None:
     (made / "policies/zones.yaml").write_text("zones: []\n", "utf-8")
     with pytest.raises(InvalidFiles) as caught:
         folder.read(made)
-    assert "unknown zone 'away'" in caught.value.words("en")
+    assert "there is no zone 'away'" in caught.value.words("en")
 
 
 def test_a_registered_case_is_open_until_it_is_closed(place: Town) -> None:

@@ -392,7 +392,7 @@ def test_kin_are_found_from_golden_records_and_never_named(place: Place) -> None
     file.write_text(yaml.safe_dump({"accounts": accounts}), "utf-8")
     (place.workspace / "policies/watching.yaml").write_text("without: [nothing]\n", "utf-8")
     refused = place.command("apply", str(place.workspace))
-    assert "unknown client 'nobody-9'" in refused.stderr
+    assert "there is no client 'nobody-9'" in refused.stderr
     assert "there is no rule 'nothing'" in refused.stderr
 
 

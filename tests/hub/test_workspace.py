@@ -111,7 +111,7 @@ CONTRACT, SOURCE = "contracts/phones.users.odcs.yaml", "sources/phones.users.yam
 
 MISTAKES: dict[str, tuple[str, dict[str, Any], str]] = {
     "an attribute of no element": (
-        RESIDENT, {"attributes__sex__element": "shoe_size"}, "unknown element 'shoe_size'",
+        RESIDENT, {"attributes__sex__element": "shoe_size"}, "there is no element 'shoe_size'",
     ),
     "a designated source that does not feed it": (
         RESIDENT, {"attributes__name__designated": "tax.incomes"}, "'tax.incomes' does not feed",

@@ -234,7 +234,7 @@ def test_a_contract_says_for_whom_its_items_are(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("before", "after", "line", "words"),
     [
-        ("value: public", "value: friends", 10, "an audience is one of public"),
+        ("value: public", "value: friends", 10, "it is one of public"),
         ("sharing, value: unconditional", "sharing, value: conditional", 10, "wider than the shar"),
         ("value: leaders", "value: tied", 29, "go together"),
         ("value: 2", "value: 10", 30, "from 1, the highest, to 9"),
