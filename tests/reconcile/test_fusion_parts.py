@@ -93,14 +93,25 @@ def in_order(*tables: ir.Table) -> pa.Table:
     return read.sort_by([(name, "ascending") for name in sorted(read.column_names)])
 
 
-@pytest.mark.parametrize("parts", [1, 2, 7])
-def test_parts_are_decided_as_all_at_once(
-    given: tuple[Feeds, pa.Table, pa.Table], tmp_path: Path, parts: int
-) -> None:
+@pytest.fixture(scope="module")
+def whole(given: tuple[Feeds, pa.Table, pa.Table]) -> tuple[dict[str, pa.Table], pa.Table]:
+    """What all at once give: claims, golden values and conflicts, and the trust in sources."""
     feeds, links, rulings = given
-    whole = engine()
-    said = gather(whole, about(), feeds.fit, links, REPAIRS)
-    at_once = fuse(whole, about(), said, TODAY, rulings)
+    on = engine()
+    said = gather(on, about(), feeds.fit, links, REPAIRS)
+    fused = fuse(on, about(), said, TODAY, rulings)
+    made = {"claims": said.text(about()), "golden": fused.golden, "conflicts": fused.conflicts}
+    return {name: in_order(table) for name, table in made.items()}, fused.sources
+
+
+@pytest.mark.parametrize("parts", [1, 5])
+def test_parts_are_decided_as_all_at_once(
+    given: tuple[Feeds, pa.Table, pa.Table],
+    whole: tuple[dict[str, pa.Table], pa.Table],
+    tmp_path: Path,
+    parts: int,
+) -> None:
+    (feeds, links, rulings), (at_once, sources) = given, whole
     limit = ENTITIES * len(feeds.sources) // parts + 1
     divided = Parts(engine(), feeds, links, tmp_path, limit)
     trust = divided.learn(TODAY, rulings)
@@ -109,10 +120,8 @@ def test_parts_are_decided_as_all_at_once(
         for piece, mine in divided.split(rulings)
     ]
     assert len(found) == parts
-    assert in_order(*(piece.text(about()) for piece, _ in found)) == in_order(said.text(about()))
+    assert in_order(*(piece.text(about()) for piece, _ in found)) == at_once["claims"]
     for name in ("golden", "conflicts"):
-        assert in_order(*(getattr(fused, name) for _, fused in found)) == in_order(
-            getattr(at_once, name)
-        )
-    assert all(fused.sources == at_once.sources for _, fused in found)
+        assert in_order(*(getattr(fused, name) for _, fused in found)) == at_once[name]
+    assert all(fused.sources == sources for _, fused in found)
     assert any(tmp_path.iterdir()) == (parts > 1)

@@ -8,8 +8,6 @@ from collections.abc import Mapping
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from bench.truth_sets import exact, f1, half
 from bench.worlds_sets import WORLDS, Answer, Source, Table, World, make
@@ -206,12 +204,11 @@ def test_members_that_mean_the_same_count_together() -> None:
     assert golden(fused(about, table(rows, gists), ENGINE))["E", "x"]["value"] == full
 
 
-@settings(max_examples=15, deadline=None, derandomize=True)
-@given(st.randoms(use_true_random=False))
-def test_the_order_of_claims_does_not_matter(chance: random.Random) -> None:
+@pytest.mark.parametrize("seed", range(5))
+def test_the_order_of_claims_does_not_matter(seed: int) -> None:
     rows = told(make(4, 60, WORLDS["copies"])[0])
     before = fused(SETS, table(rows), ENGINE)
-    chance.shuffle(rows)
+    random.Random(seed).shuffle(rows)
     after = fused(SETS, table(rows), ENGINE)
     assert golden(after) == golden(before)
     assert conflicts(after) == conflicts(before)

@@ -133,7 +133,7 @@ def with_cell(row: Row, column: int, cell: str | None) -> Row:
     return row if isinstance(row, str) else (*row[:column], cell, *row[column + 1 :])
 
 
-@settings(max_examples=25, deadline=None, derandomize=True)
+@settings(max_examples=12, deadline=None, derandomize=True)
 @given(first=EDITS, second=EDITS, keyed=st.booleans())
 def test_judging_what_changed_comes_to_the_same(
     first: list[Edit], second: list[Edit], keyed: bool
