@@ -74,13 +74,14 @@ def timed(work: Callable[[], object]) -> float:
     return time.perf_counter() - started
 
 
-def generate(hub: Hub, data: Path, residents: int, seed: int) -> None:
+def generate(hub: Hub, data: Path, residents: int, seed: int, noise: float = 1) -> None:
+    """The files and the database of a sample city in which departments err ``noise`` times as often as usual."""
     with psycopg.connect(plain_url(hub.engine.url), autocommit=True) as connection:
         connection.execute("CREATE DATABASE sample")
     url = plain_url(hub.engine.url.set(database="sample"))
     subprocess.run(
         [sys.executable, str(CITY / "generate.py"), "--out", str(data), "--residents",
-         str(residents), "--seed", str(seed), "--police-url", url],
+         str(residents), "--seed", str(seed), "--noise", str(noise), "--police-url", url],
         check=True, stdout=subprocess.DEVNULL,
     )  # fmt: skip
 

@@ -261,11 +261,12 @@ def book_truth(folder: Path, name: str, table: Table) -> Answer:
     return truth
 
 
-def city(residents: int, seed: int) -> None:
+def city(residents: int, seed: int, noise: float) -> None:
     """Prints how every method does in a sample city, after a whole run."""
-    with published(residents, seed) as (hub, truth, report, took):
+    with published(residents, seed, noise) as (hub, truth, report, took):
         fused = {name: state.entities for name, state in report.subjects.items()}
-        print(f"sample city: {residents:,} residents, seed {seed}; the whole run took {took}")
+        made = f"{residents:,} residents, seed {seed}, noise {noise:g}"
+        print(f"sample city: {made}; the whole run took {took}")
         for name, attributes in subjects(hub, truth, report):
             outcomes = {a.name: beside(a) for a in attributes}
             seconds = report.seconds[f"fuse {name}"]
@@ -360,6 +361,7 @@ def main() -> None:
     options.add_argument("--seeds", type=int, default=3)
     options.add_argument("--residents", type=int, default=2000, help="of the sample city")
     options.add_argument("--seed", type=int, default=7, help="of the sample city")
+    options.add_argument("--noise", type=float, default=1, help="of the sample city")
     given = options.parse_args()
     print(describe())
     if (given.data / "fusion" / "book").is_dir():
@@ -367,7 +369,7 @@ def main() -> None:
     else:
         print(f"books: skipped, {given.data}/fusion/book is absent")
     made_up(given.things, given.seeds)
-    city(given.residents, given.seed)
+    city(given.residents, given.seed, given.noise)
     speed(given.entities)
 
 

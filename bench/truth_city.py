@@ -40,12 +40,12 @@ class Attribute:
 
 
 @contextmanager
-def published(residents: int, seed: int) -> Iterator[tuple[Hub, Path, Report, Spent]]:
+def published(residents: int, seed: int, noise: float) -> Iterator[tuple[Hub, Path, Report, Spent]]:
     """A hub that has published a sample city once; where the truth is; what that took."""
     with tempfile.TemporaryDirectory(prefix="hub-bench-") as folder:
         data, home = Path(folder) / "data", Path(folder) / "home"
         with open_hub(Settings(home=home, database_url=None, lake_url=None)) as hub:
-            generate(hub, data, residents, seed)
+            generate(hub, data, residents, seed, noise)
             with spent() as took:
                 report, _ = run(hub, data)
             yield hub, data / "truth", report, took
