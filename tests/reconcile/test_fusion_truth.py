@@ -206,6 +206,27 @@ def test_a_poor_source_is_known_by_its_other_attributes() -> None:
     assert trust["y", "a.t"].vote > trust["y", "c.t"].vote
 
 
+def test_what_one_source_alone_says_is_as_sure_as_the_source_is_about_other_things() -> None:
+    rows: list[Claim] = []
+    chance = Random(1)
+    for n in range(400):
+        said = {f"s{s}.t": chance.random() < right for s, right in enumerate((0.97, 0.95, 0.6))}
+        rows += [
+            (f"E{n}", "shared", name, f"v{n}" if right else f"w{n}-{chance.randrange(9)}", None)
+            for name, right in said.items()
+        ]
+        rows += [(f"E{n}", f"of {name}", name, "v", None) for name in (*said, "new.t")]
+    names = ("s0.t", "s1.t", "s2.t", "new.t")
+    found = golden(
+        fused(subject({name: {} for name in ("shared", *(f"of {n}" for n in names))}), table(rows))
+    )
+    sure = [found["E7", f"of {name}"]["confidence"] for name in names]
+    assert sure[0] == pytest.approx(0.96, abs=0.02)
+    assert sure[1] == pytest.approx(0.94, abs=0.02)
+    assert sure[2] == pytest.approx(0.61, abs=0.05)
+    assert sure[3] == pytest.approx(0.8, abs=0.01)
+
+
 camps = st.lists(st.sampled_from("abcde"), min_size=2, max_size=5, unique=True).flatmap(
     lambda names: st.lists(st.integers(0, 2), min_size=len(names), max_size=len(names)).map(
         lambda sides: tuple(

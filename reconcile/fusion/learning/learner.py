@@ -166,7 +166,8 @@ class Learner:
         claims = camps.by_source(camps.row_count)
         total = np.bincount(camps.attribute, claims, camps.attributes)
         right = np.bincount(camps.attribute, claims * belief.reliability, camps.attributes)
-        mean = np.where(total > 0, right / np.maximum(total, 1), START)[camps.attribute]
+        mean = (right / np.maximum(total, 1))[camps.attribute]
+        mean = np.where(total[camps.attribute] > 0, mean, belief.reliability)
         return replace(belief, reliability=mean, alone=mean)
 
     def complexity(self, learned: Learned, way: Way) -> Floats:
