@@ -364,7 +364,7 @@ def _moment(bound: Any) -> datetime:
     try:
         return datetime.combine(date.fromisoformat(bound), time())
     except (TypeError, ValueError) as error:
-        raise Unusable(message("form_date_type")) from error
+        raise Unusable(message("rule_date_bound")) from error
 
 
 def _suits(faces: Mapping[str, Face], arguments: Mapping[str, Any]) -> None:

@@ -171,7 +171,8 @@ REFUSED: list[tuple[str, Mapping[str, Any], str]] = [
 def test_a_rule_that_cannot_run_is_named(
     expectation: str, arguments: Mapping[str, Any], words: str
 ) -> None:
-    [wrong] = check_rules(asked(Rule(expectation=expectation, arguments=dict(arguments))))
+    rule = Rule(expectation=expectation, arguments=dict(arguments))
+    [wrong] = map(str, check_rules(asked(rule)))
     assert words in wrong
 
 

@@ -219,7 +219,7 @@ def test_a_rule_that_cannot_run_is_refused(
     expectation: str, arguments: dict[str, Any], words: str
 ) -> None:
     asked = table(Rule(expectation=expectation, arguments=arguments))
-    [wrong] = check_rules(asked)
+    [wrong] = map(str, check_rules(asked))
     assert expectation in wrong
     assert words in wrong
     assert "\n" not in wrong
@@ -229,7 +229,7 @@ def test_a_rule_that_cannot_run_is_refused(
 
 def test_a_rule_at_one_item_about_another_is_refused() -> None:
     asked = table(text=rule(COLUMN + "values_to_not_be_null", column="day"))
-    [wrong] = check_rules(asked)
+    [wrong] = map(str, check_rules(asked))
     assert "text" in wrong
 
 
