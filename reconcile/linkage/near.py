@@ -11,6 +11,7 @@ import duckdb
 from reconcile.linkage.compared import Attributes
 from reconcile.linkage.derived import derive
 from reconcile.linkage.nodes import LISTS
+from reconcile.linkage.pairs import Rule, present
 
 _PER_NODE = 40
 _ANYWAY = 10_000
@@ -21,8 +22,6 @@ _CAPS = (10_000, 3_000, 1_000, 300, 100, 30, 10, 3)
 _BETWEEN = """SELECT {0} AS value FROM nodes INTERSECT (
     SELECT {0} FROM nodes WHERE NOT keyed UNION ALL SELECT {0} FROM other_nodes WHERE NOT keyed)"""
 _OF_ENTITIES = "SELECT DISTINCT {} AS value FROM nodes WHERE keyed"
-
-Rule = tuple[str, ...]
 
 
 def columns(attributes: Attributes, frequencies: Iterable[str]) -> list[str]:
@@ -46,10 +45,12 @@ def block(connection: duckdb.DuckDBPyConnection, attributes: Attributes) -> bool
     blocking = [c for a in attributes.compared for c in (*a.blocking, *a.both)]
     _number(connection, "everyone", blocking, _BETWEEN)
     shown = dict(zip(blocking, blocking, strict=True))
-    for column in telling:
-        cap = _meet(connection, "everyone", (column,), budget // len(telling))
+    ones = [(column,) for column in telling]
+    for place, cap in enumerate(_meet(connection, "everyone", ones, budget)):
+        column = telling[place]
         connection.execute(
-            f"CREATE TABLE rare_{column} AS SELECT {column} AS value FROM sizes WHERE size <= {cap}"
+            f"""CREATE TABLE rare_{column} AS
+            SELECT one AS value FROM sizes WHERE rule = {place} AND size <= {cap}"""
         )
         shown[column] = (
             f"CASE WHEN {column} NOT IN (SELECT value FROM rare_{column}) THEN {column} END AS {column}"
@@ -69,8 +70,7 @@ def block(connection: duckdb.DuckDBPyConnection, attributes: Attributes) -> bool
         for second in other.blocking
         if first in useful and second in useful
     ]
-    for rule in twos:
-        _meet(connection, "common", rule, budget // len(twos))
+    _meet(connection, "common", twos, budget)
     _meet_entities(connection, attributes)
     return _gather(connection, attributes)
 
@@ -107,37 +107,66 @@ def _number(
     )
 
 
-def _meet(connection: duckdb.DuckDBPyConnection, table: str, rule: Rule, budget: int) -> int:
-    """Adds to ``met`` the pairs of new nodes and all nodes of ``table`` that agree on a rule's
-    columns, in blocks up to a cap that keeps them within ``budget``; the cap. ``sizes`` has the
-    blocks.
+def _meet(
+    connection: duckdb.DuckDBPyConnection, table: str, rules: Sequence[Rule], budget: int
+) -> list[int]:
+    """Adds to ``met`` the pairs of new nodes and all nodes of ``table`` that agree on the columns
+    of one of the ``rules`` (one or two), in blocks up to a cap of each that keeps it within its
+    share of ``budget``; the caps. ``sizes`` has the blocks, ``one, two`` being their values.
+
+    All rules in a statement: there are a hundred, and each would cost more than its work.
     """
-    group = ", ".join(rule)
-    present = " AND ".join(f"{column} IS NOT NULL" for column in rule)
-    connection.execute(
-        f"""CREATE OR REPLACE TABLE sizes AS
-        SELECT {group}, count(*) AS size, count(*) FILTER (fresh) AS n FROM {table}
-        WHERE {present} GROUP BY {group} HAVING n > 0"""
-    )
+    if not rules:
+        return []
+    share = budget // len(rules)
+    counts = [
+        f"""SELECT {place} AS rule, {_pair(rule)}, count(*) AS size, count(*) FILTER (fresh) AS n
+        FROM {table} WHERE {present(rule)} GROUP BY ALL HAVING n > 0"""
+        for place, rule in enumerate(rules)
+    ]
+    connection.execute(f"CREATE OR REPLACE TABLE sizes AS {' UNION ALL '.join(counts)}")
     sums = ", ".join(f"coalesce(sum(n * size) FILTER (size <= {cap}), 0)" for cap in _CAPS)
-    costs = connection.execute(f"SELECT {sums} FROM sizes").fetchall()[0]
-    cap = next((cap for cap, cost in zip(_CAPS, costs, strict=True) if cost <= budget), 1)
+    found = connection.execute(f"SELECT rule, {sums} FROM sizes GROUP BY rule").fetchall()
+    caps = [_CAPS[0]] * len(rules)
+    chosen = []
+    for place, *costs in sorted(found):
+        affordable = (cap for cap, cost in zip(_CAPS, costs, strict=True) if cost <= share)
+        caps[place] = next(affordable, 1)
+        rule = rules[place]
+        chosen.append(
+            f"""SELECT {place} AS rule, {_pair(rule)}, {_WHO}, fresh FROM {table} SEMI JOIN (
+                SELECT {_named(rule)} FROM sizes WHERE rule = {place} AND size <= {caps[place]}
+            ) USING ({", ".join(rule)})"""
+        )
+    if chosen:
+        _pair_up(connection, chosen)
+    return caps
+
+
+def _pair_up(connection: duckdb.DuckDBPyConnection, chosen: Sequence[str]) -> None:
+    """``chosen``: SQL of the nodes that stand in the blocks of a rule."""
     connection.execute(
         f"""INSERT INTO met
-        WITH chosen AS (
-            SELECT {_WHO}, fresh, {group} FROM {table}
-            SEMI JOIN (FROM sizes WHERE size <= {cap}) AS small USING ({group})
-        )
+        WITH chosen AS MATERIALIZED ({" UNION ALL ".join(chosen)})
         SELECT
             CASE WHEN a.keyed THEN b.node WHEN b.keyed OR a.node < b.node THEN a.node
                 ELSE b.node END,
             CASE WHEN a.keyed THEN a.node WHEN b.keyed OR a.node < b.node THEN b.node
                 ELSE a.node END
-        FROM (FROM chosen WHERE fresh) AS a JOIN chosen AS b USING ({group})
+        FROM (FROM chosen WHERE fresh) AS a JOIN chosen AS b USING (rule, one, two)
         WHERE NOT (a.keyed AND b.keyed) AND a.node <> b.node AND a.mask & b.mask = 0
             AND a.origin IS DISTINCT FROM b.entity AND b.origin IS DISTINCT FROM a.entity"""
     )
-    return cap
+
+
+def _pair(rule: Rule) -> str:
+    """SQL of the values of a rule's columns, as ``one`` and ``two``."""
+    return f"{rule[0]} AS one, {rule[1] if len(rule) > 1 else 0} AS two"
+
+
+def _named(rule: Rule) -> str:
+    """SQL of ``one`` and ``two`` as the rule's columns."""
+    return ", ".join(f"{name} AS {c}" for name, c in zip(("one", "two"), rule, strict=False))
 
 
 def _meet_entities(connection: duckdb.DuckDBPyConnection, attributes: Attributes) -> None:
@@ -146,23 +175,21 @@ def _meet_entities(connection: duckdb.DuckDBPyConnection, attributes: Attributes
     if len(telling) < 2:
         return
     _number(connection, "entities", telling, _OF_ENTITIES, least=2)
-    for first, second in combinations(telling, 2):
-        both = f"{first} IS NOT NULL AND {second} IS NOT NULL"
-        connection.execute(
-            f"""INSERT INTO met
-            WITH small AS (
-                SELECT {first}, {second} FROM entities WHERE keyed AND {both}
-                GROUP BY {first}, {second}
-                HAVING count(*) BETWEEN 2 AND {_FEW} AND bool_or(fresh)
-            ), chosen AS (
-                SELECT {_WHO}, fresh, {first}, {second} FROM entities
-                SEMI JOIN small USING ({first}, {second}) WHERE keyed
-            )
-            SELECT CASE WHEN a.entity < b.entity THEN a.node ELSE b.node END,
-                CASE WHEN a.entity < b.entity THEN b.node ELSE a.node END
-            FROM (FROM chosen WHERE fresh) AS a JOIN chosen AS b USING ({first}, {second})
-            WHERE a.entity <> b.entity AND a.mask & b.mask & {LISTS} = 0"""
-        )
+    chosen = [
+        f"""SELECT {place} AS rule, {_pair(rule)}, {_WHO}, fresh FROM entities SEMI JOIN (
+            SELECT {", ".join(rule)} FROM entities WHERE keyed AND {present(rule)}
+            GROUP BY ALL HAVING count(*) BETWEEN 2 AND {_FEW} AND bool_or(fresh)
+        ) USING ({", ".join(rule)}) WHERE keyed"""
+        for place, rule in enumerate(combinations(telling, 2))
+    ]
+    connection.execute(
+        f"""INSERT INTO met
+        WITH chosen AS MATERIALIZED ({" UNION ALL ".join(chosen)})
+        SELECT CASE WHEN a.entity < b.entity THEN a.node ELSE b.node END,
+            CASE WHEN a.entity < b.entity THEN b.node ELSE a.node END
+        FROM (FROM chosen WHERE fresh) AS a JOIN chosen AS b USING (rule, one, two)
+        WHERE a.entity <> b.entity AND a.mask & b.mask & {LISTS} = 0"""
+    )
 
 
 def _gather(connection: duckdb.DuckDBPyConnection, attributes: Attributes) -> bool:

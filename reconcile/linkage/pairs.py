@@ -95,7 +95,7 @@ def _join_entities(connection: Sql, attributes: Attributes) -> None:
             f"""INSERT INTO found
             WITH small AS (
                 SELECT {first}, {second} FROM nodes
-                WHERE keyed AND {_present((first, second))} GROUP BY {first}, {second}
+                WHERE keyed AND {present((first, second))} GROUP BY {first}, {second}
                 HAVING count(*) BETWEEN 2 AND {_FEW}
             ), chosen AS (SELECT * FROM nodes SEMI JOIN small USING ({first}, {second}) WHERE keyed)
             SELECT l.node, r.node FROM chosen AS l JOIN chosen AS r USING ({first}, {second})
@@ -109,7 +109,7 @@ def _find(connection: Sql, table: str, rule: Rule, cap: int, further: str = "tru
     connection.execute(
         f"""INSERT INTO found
         WITH small AS (
-            SELECT {group} FROM {table} WHERE {_present(rule)} GROUP BY {group}
+            SELECT {group} FROM {table} WHERE {present(rule)} GROUP BY {group}
             HAVING count(*) BETWEEN 2 AND {cap} AND NOT bool_and(keyed)
         ), chosen AS (SELECT * FROM {table} SEMI JOIN small USING ({group}))
         SELECT l.node, r.node FROM (FROM chosen WHERE NOT keyed) AS l
@@ -126,10 +126,11 @@ def _costs(connection: Sql, table: str, rule: Rule) -> dict[int, int]:
         f"""SELECT {sums} FROM (
             SELECT count(*) AS size, count(*) FILTER (NOT keyed) AS free,
                 free * (size - free) + free * (free - 1) // 2 AS n
-            FROM {table} WHERE {_present(rule)} GROUP BY {", ".join(rule)} HAVING size > 1)"""
+            FROM {table} WHERE {present(rule)} GROUP BY {", ".join(rule)} HAVING size > 1)"""
     ).fetchall()[0]
     return {cap: int(cost) for cap, cost in zip(_CAPS, found, strict=True)}
 
 
-def _present(rule: Rule) -> str:
+def present(rule: Rule) -> str:
+    """SQL: whether there is a value in each of a rule's columns."""
     return " AND ".join(f"{column} IS NOT NULL" for column in rule)
