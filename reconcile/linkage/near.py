@@ -3,7 +3,7 @@
 # ruff: noqa: S608 (SQL is built from made-up column names and numbers)
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import combinations
 
 import duckdb
@@ -14,6 +14,7 @@ from reconcile.linkage.nodes import LISTS
 from reconcile.linkage.pairs import Rule, present
 
 _PER_NODE = 40
+_AT_ONCE = 4_000_000  # nodes, counted once for each rule of a statement
 _ANYWAY = 10_000
 _FEW = 6
 _WHO = "node, entity, keyed, mask, origin"
@@ -45,23 +46,23 @@ def block(connection: duckdb.DuckDBPyConnection, attributes: Attributes) -> bool
     blocking = [c for a in attributes.compared for c in (*a.blocking, *a.both)]
     _number(connection, "everyone", blocking, _BETWEEN)
     shown = dict(zip(blocking, blocking, strict=True))
-    ones = [(column,) for column in telling]
-    for place, cap in enumerate(_meet(connection, "everyone", ones, budget)):
-        column = telling[place]
-        connection.execute(
-            f"""CREATE TABLE rare_{column} AS
-            SELECT one AS value FROM sizes WHERE rule = {place} AND size <= {cap}"""
-        )
-        shown[column] = (
-            f"CASE WHEN {column} NOT IN (SELECT value FROM rare_{column}) THEN {column} END AS {column}"
-        )
+    for part in _parts(connection, "everyone", [(column,) for column in telling]):
+        caps = _meet(connection, "everyone", part, budget // len(telling))
+        for place, (column,) in enumerate(part):
+            connection.execute(
+                f"""CREATE TABLE rare_{column} AS
+                SELECT one AS value FROM sizes WHERE rule = {place} AND size <= {caps[place]}"""
+            )
+            shown[column] = (
+                f"CASE WHEN {column} NOT IN (SELECT value FROM rare_{column}) THEN {column} END AS {column}"
+            )
     connection.execute(
         f"CREATE TABLE common AS SELECT {_WHO}, fresh, {', '.join(shown.values())} FROM everyone"
     )
-    present = connection.execute(
+    filled = connection.execute(
         f"SELECT {', '.join(f'count({column})' for column in blocking)} FROM common WHERE fresh"
     ).fetchall()[0]
-    useful = {column for column, n in zip(blocking, present, strict=True) if n}
+    useful = {column for column, n in zip(blocking, filled, strict=True) if n}
     twos = [
         (first, second)
         for one, other in combinations(attributes.compared, 2)
@@ -70,7 +71,8 @@ def block(connection: duckdb.DuckDBPyConnection, attributes: Attributes) -> bool
         for second in other.blocking
         if first in useful and second in useful
     ]
-    _meet(connection, "common", twos, budget)
+    for part in _parts(connection, "common", twos):
+        _meet(connection, "common", part, budget // len(twos))
     _meet_entities(connection, attributes)
     return _gather(connection, attributes)
 
@@ -107,18 +109,26 @@ def _number(
     )
 
 
+def _parts(
+    connection: duckdb.DuckDBPyConnection, table: str, rules: Sequence[Rule]
+) -> Iterator[Sequence[Rule]]:
+    """The rules of each statement over ``table``. There are a hundred, and where nodes are few, so
+    many statements would cost more than their work; where nodes are many, the blocks of all rules
+    would not fit in memory at once.
+    """
+    nodes = connection.execute(f"SELECT count(*) FROM {table}").fetchall()[0][0]
+    step = max(1, _AT_ONCE // max(nodes, 1))
+    return (rules[first : first + step] for first in range(0, len(rules), step))
+
+
 def _meet(
-    connection: duckdb.DuckDBPyConnection, table: str, rules: Sequence[Rule], budget: int
+    connection: duckdb.DuckDBPyConnection, table: str, rules: Sequence[Rule], share: int
 ) -> list[int]:
     """Adds to ``met`` the pairs of new nodes and all nodes of ``table`` that agree on the columns
     of one of the ``rules`` (one or two), in blocks up to a cap of each that keeps it within its
-    share of ``budget``; the caps. ``sizes`` has the blocks, ``one, two`` being their values.
-
-    All rules in a statement: there are a hundred, and each would cost more than its work.
+    ``share`` of the budget; the caps. ``sizes`` has the blocks: ``rule``, its place; ``one, two``,
+    the values.
     """
-    if not rules:
-        return []
-    share = budget // len(rules)
     counts = [
         f"""SELECT {place} AS rule, {_pair(rule)}, count(*) AS size, count(*) FILTER (fresh) AS n
         FROM {table} WHERE {present(rule)} GROUP BY ALL HAVING n > 0"""
@@ -175,21 +185,22 @@ def _meet_entities(connection: duckdb.DuckDBPyConnection, attributes: Attributes
     if len(telling) < 2:
         return
     _number(connection, "entities", telling, _OF_ENTITIES, least=2)
-    chosen = [
-        f"""SELECT {place} AS rule, {_pair(rule)}, {_WHO}, fresh FROM entities SEMI JOIN (
-            SELECT {", ".join(rule)} FROM entities WHERE keyed AND {present(rule)}
-            GROUP BY ALL HAVING count(*) BETWEEN 2 AND {_FEW} AND bool_or(fresh)
-        ) USING ({", ".join(rule)}) WHERE keyed"""
-        for place, rule in enumerate(combinations(telling, 2))
-    ]
-    connection.execute(
-        f"""INSERT INTO met
-        WITH chosen AS MATERIALIZED ({" UNION ALL ".join(chosen)})
-        SELECT CASE WHEN a.entity < b.entity THEN a.node ELSE b.node END,
-            CASE WHEN a.entity < b.entity THEN b.node ELSE a.node END
-        FROM (FROM chosen WHERE fresh) AS a JOIN chosen AS b USING (rule, one, two)
-        WHERE a.entity <> b.entity AND a.mask & b.mask & {LISTS} = 0"""
-    )
+    for part in _parts(connection, "entities", list(combinations(telling, 2))):
+        chosen = [
+            f"""SELECT {place} AS rule, {_pair(rule)}, {_WHO}, fresh FROM entities SEMI JOIN (
+                SELECT {", ".join(rule)} FROM entities WHERE keyed AND {present(rule)}
+                GROUP BY ALL HAVING count(*) BETWEEN 2 AND {_FEW} AND bool_or(fresh)
+            ) USING ({", ".join(rule)}) WHERE keyed"""
+            for place, rule in enumerate(part)
+        ]
+        connection.execute(
+            f"""INSERT INTO met
+            WITH chosen AS MATERIALIZED ({" UNION ALL ".join(chosen)})
+            SELECT CASE WHEN a.entity < b.entity THEN a.node ELSE b.node END,
+                CASE WHEN a.entity < b.entity THEN b.node ELSE a.node END
+            FROM (FROM chosen WHERE fresh) AS a JOIN chosen AS b USING (rule, one, two)
+            WHERE a.entity <> b.entity AND a.mask & b.mask & {LISTS} = 0"""
+        )
 
 
 def _gather(connection: duckdb.DuckDBPyConnection, attributes: Attributes) -> bool:
