@@ -133,6 +133,18 @@ def test_problems_speak_chinese_on_request(api: Api) -> None:
     assert "令牌" in answer.json()["detail"]
 
 
+def test_the_rule_in_a_problem_is_told_in_its_language(api: Api) -> None:
+    both = {**body(), "release": 1, "on": "2026-06-30"}
+    for language, rule in (
+        ("zh", "版本号与日期只能给出其一"),
+        ("en", "give a release or a day, not both"),
+    ):
+        headers = {"Accept-Language": language}
+        problem = api("POST", QUERY, "worker-1", json=both, headers=headers).json()
+        assert problem["fields"] == {"field": "on", "rule": rule}
+        assert rule in problem["detail"]
+
+
 def test_what_is_malformed_is_told_in_both_languages_and_not_repeated(api: Api) -> None:
     said = {"purpose": "data_governance", "case": "S-1", "subject": "resident"}
     secret = "440605199001010011"
