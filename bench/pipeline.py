@@ -75,7 +75,7 @@ def timed(work: Callable[[], object]) -> float:
 
 
 def generate(hub: Hub, data: Path, residents: int, seed: int, noise: float = 1) -> None:
-    """The files and the database of a sample city in which departments err ``noise`` times as often as usual."""
+    """A sample city whose departments err ``noise`` times as often as usual."""
     with psycopg.connect(plain_url(hub.engine.url), autocommit=True) as connection:
         connection.execute("CREATE DATABASE sample")
     url = plain_url(hub.engine.url.set(database="sample"))

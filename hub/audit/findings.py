@@ -4,24 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from core.errors import Field
-from core.messages import say
+from core.messages import Message
 
 _SHOWN = 20
 """So many problems of one kind are listed; of more, only the number is told."""
 
 
-@dataclass(frozen=True)
-class Problem:
-    """One thing that is wrong: a message code, and which entry or checkpoint."""
-
-    code: str
-    fields: dict[str, Field]
-
-    def words(self, language: str) -> str:
-        """The problem in ``language`` (``zh`` or ``en``)."""
-        return say(self.code, language, **self.fields)
+Problem: TypeAlias = Message
+"""One thing that is wrong, and with which entry or checkpoint."""
 
 
 @dataclass
