@@ -7,10 +7,13 @@ What is planned runs on both and gives the same (docs/scale.md, tests/test_engin
 from __future__ import annotations
 
 import re
+import weakref
+from collections import deque
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias
+from weakref import WeakKeyDictionary
 
 import duckdb
 import ibis
@@ -212,11 +215,21 @@ def _files_here(data: Data) -> list[str]:
     return [] if any("://" in file for file in files) else list(files)
 
 
-def drop(engine: BaseBackend, name: str) -> None:
-    """Drops a temporary table, if it and the engine are still there."""
-    # By hand: drop_table of Ibis 12 forgets the name under sqlglot 30.18 and later.
-    with suppress(duckdb.ConnectionException):
-        engine.con.execute(f"DROP TABLE IF EXISTS {name}")
+def keep(engine: BaseBackend, plan: ir.Table) -> ir.Table:
+    """``plan`` carried out once on ``engine``. What nobody refers to any more is dropped when the
+    next is kept.
+    """
+    # Garbage is collected in any thread, and in the middle of a statement: what is released then
+    # is only noted, since a connection takes no second call.
+    released = _released.setdefault(engine.con, deque())
+    while released:
+        # By hand: drop_table of Ibis 12 forgets the name under sqlglot 30.18 and later.
+        engine.con.execute(f"DROP TABLE IF EXISTS {released.popleft()}")
+    name = ibis.util.gen_name("kept")
+    table = engine.create_table(name, plan, temp=True)
+    weakref.finalize(table.op(), released.append, name).atexit = False
+    return table
 
 
+_released: WeakKeyDictionary[object, deque[str]] = WeakKeyDictionary()
 _BATCH_ROWS = 100_000

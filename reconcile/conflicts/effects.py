@@ -15,11 +15,12 @@ from ibis.backends import BaseBackend
 from catalog.standards import elements
 from catalog.standards.base import Element, Invalid
 from catalog.subjects import Subject
+from core.engine import keep
 from core.errors import BadInput
 from core.messages import message
 from reconcile.conflicts.relations import swappable
 from reconcile.fusion import fuse
-from reconcile.fusion.gather import CLAIM, TableLike, as_table, keep
+from reconcile.fusion.gather import CLAIM, TableLike, as_table
 
 MOST = 100_000
 """Entities that are tried; of more, those that come first by their id, which is a digest."""

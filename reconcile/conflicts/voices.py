@@ -11,7 +11,8 @@ import ibis.expr.types as ir
 import pyarrow as pa
 from ibis.backends import BaseBackend
 
-from reconcile.fusion.gather import TableLike, as_table, keep
+from core.engine import keep
+from reconcile.fusion.gather import TableLike, as_table
 
 Source = tuple[str, str]
 """Attribute and dataset."""

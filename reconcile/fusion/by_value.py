@@ -22,8 +22,8 @@ from ibis.backends import BaseBackend
 
 from catalog.standards import elements
 from catalog.standards.base import Element
+from core.engine import keep
 from reconcile.fusion.ageing import age_in_days
-from reconcile.fusion.codes import keep
 from reconcile.fusion.evidence import UNIT, families
 from reconcile.fusion.ground import KEY, Ground
 from reconcile.fusion.kinds import OTHER, Telling, of_entities

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
@@ -15,7 +14,7 @@ import pyarrow.dataset as ds
 from ibis.backends import BaseBackend
 
 from catalog.subjects import Subject
-from core.engine import drop
+from core.engine import keep
 
 TableLike: TypeAlias = "ir.Table | pa.Table | ds.Dataset"
 
@@ -46,14 +45,6 @@ Sources: TypeAlias = tuple[tuple[str, str], ...]
 def as_table(data: TableLike) -> ir.Table:
     """``data`` for use in a plan."""
     return data if isinstance(data, ir.Table) else ibis.memtable(data)
-
-
-def keep(engine: BaseBackend, plan: ir.Table) -> ir.Table:
-    """``plan`` carried out once on ``engine``; released with the last reference to the result."""
-    name = ibis.util.gen_name("fusion")
-    table = engine.create_table(name, plan, temp=True)
-    weakref.finalize(table.op(), drop, engine, name).atexit = False
-    return table
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,9 @@ import ibis.expr.types as ir
 import pyarrow as pa
 from ibis.backends import BaseBackend
 
+from core.engine import keep
 from reconcile.fusion.ageing import age_in_days, half_lives, undated
-from reconcile.fusion.codes import Sources, keep
+from reconcile.fusion.codes import Sources
 from reconcile.fusion.ground import KEY, Ground
 from reconcile.fusion.kinds import OTHER, ByKind, Telling, learn_kinds, of_entities, telling_kinds
 from reconcile.fusion.learning.camps import NOBODY, OPEN, Pattern

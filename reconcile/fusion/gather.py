@@ -14,13 +14,13 @@ from ibis.backends import BaseBackend
 from catalog.standards import elements
 from catalog.standards.base import Element
 from catalog.subjects import Subject
-from core.engine import scan
-from reconcile.fusion.codes import CLAIM, CODED, Coded, TableLike, as_table, keep, nothing
+from core.engine import keep, scan
+from reconcile.fusion.codes import CLAIM, CODED, Coded, TableLike, as_table, nothing
 from reconcile.fusion.likeness import AMOUNTS, TOLERANCE
 from reconcile.fusion.linked import SAID, Feeds, Linked, Records
 from reconcile.fusion.repairs import reread
 
-__all__ = ["CLAIM", "TableLike", "as_table", "claims", "formed", "gather", "keep"]
+__all__ = ["CLAIM", "TableLike", "as_table", "claims", "formed", "gather"]
 
 
 def claims(

@@ -11,7 +11,8 @@ from ibis.backends import BaseBackend
 
 from catalog.standards import elements
 from catalog.subjects import Subject
-from reconcile.fusion.codes import Coded, Sources, item_codes, keep
+from core.engine import keep
+from reconcile.fusion.codes import Coded, Sources, item_codes
 from reconcile.fusion.likeness import means_the_same
 
 SAMPLE = 20_000  # entities that trust is learned from

@@ -17,7 +17,7 @@ import pyarrow as pa
 from ibis.backends import BaseBackend
 
 from catalog.standards.several import SEPARATOR
-from reconcile.fusion.codes import keep
+from core.engine import keep
 from reconcile.fusion.evidence import LAST_PLACE, UNIT, bits, families
 from reconcile.fusion.ground import KEY, Ground
 from reconcile.fusion.learning.choice import EVEN, LOGIT

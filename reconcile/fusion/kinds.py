@@ -16,7 +16,8 @@ import ibis.expr.types as ir
 import pyarrow as pa
 from ibis.backends import BaseBackend
 
-from reconcile.fusion.codes import Sources, keep
+from core.engine import keep
+from reconcile.fusion.codes import Sources
 from reconcile.fusion.ground import KEY, Ground
 from reconcile.fusion.learning.camps import Pattern
 from reconcile.fusion.learning.choice import EVIDENCE

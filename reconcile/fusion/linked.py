@@ -13,12 +13,11 @@ import pyarrow as pa
 from ibis.backends import BaseBackend
 
 from catalog.subjects import Subject
-from core.engine import scan
+from core.engine import keep, scan
 from reconcile.fusion.codes import (
     Sources,
     TableLike,
     item_codes,
-    keep,
     number,
     ordinal,
 )

@@ -18,8 +18,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from ibis.backends import BaseBackend
 
-from core.engine import DUCKDB, scan, set_aside
-from reconcile.fusion.codes import Coded, Sources, TableLike, keep, nothing
+from core.engine import DUCKDB, keep, scan, set_aside
+from reconcile.fusion.codes import Coded, Sources, TableLike, nothing
 from reconcile.fusion.evidence import believe
 from reconcile.fusion.gather import formed
 from reconcile.fusion.ground import SAMPLE, Ground

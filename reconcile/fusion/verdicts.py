@@ -10,8 +10,8 @@ import ibis
 import ibis.expr.types as ir
 from ibis.backends import BaseBackend
 
+from core.engine import keep
 from reconcile.fusion.by_value import Values, by_value
-from reconcile.fusion.codes import keep
 from reconcile.fusion.evidence import UNIT, bits, families, weigh
 from reconcile.fusion.ground import KEY, Ground
 from reconcile.fusion.kept import choose

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import duckdb
+import ibis
+import ibis.expr.types as ir
 import pyarrow as pa
 import pytest
 from ibis.backends.duckdb import Backend
 
-from core.engine import EngineLimits, connect, streamed
+from core.engine import EngineLimits, connect, keep, streamed
 
 
 @pytest.fixture
@@ -104,3 +107,41 @@ def test_a_stream_that_is_dropped_leaves_nothing(engine: Backend) -> None:
     with pytest.raises(OSError, match="full"):
         broken()
     assert tables(engine) == ["numbers"]
+
+
+def kept_tables(engine: Backend) -> list[str]:
+    query = "SELECT table_name FROM duckdb_tables() WHERE table_name LIKE 'ibis_kept%'"
+    return [name for (name,) in engine.con.execute(query).fetchall()]
+
+
+def test_what_is_kept_is_dropped_when_nobody_needs_it(engine: Backend) -> None:
+    numbers = ibis.memtable(pa.table({"n": [1, 2]}))
+    first = keep(engine, numbers)
+    second = keep(engine, first.mutate(m=first.n))
+    assert len(kept_tables(engine)) == 2
+    del first
+    third = keep(engine, second.mutate(l=second.m))
+    assert len(kept_tables(engine)) == 2
+    assert engine.to_pyarrow(third).to_pydict() == {"n": [1, 2], "m": [1, 2], "l": [1, 2]}
+
+
+def test_what_is_collected_in_the_middle_of_a_statement_is_dropped_later(engine: Backend) -> None:
+    class Ring:
+        def __init__(self, held: ir.Table) -> None:
+            self.held, self.me = held, self
+
+    def collect(n: int) -> int:
+        gc.collect()
+        return n
+
+    engine.con.create_function("collect", collect, ["BIGINT"], "BIGINT", side_effects=True)
+    gc.collect()
+    gc.disable()
+    try:
+        Ring(keep(engine, ibis.memtable(pa.table({"n": [1]}))))
+        row = engine.con.execute("SELECT collect(range) FROM range(1)").fetchone()
+    finally:
+        gc.enable()
+    assert row == (0,)
+    left = keep(engine, ibis.memtable(pa.table({"n": [2]})))
+    assert kept_tables(engine) == [left.op().name]
