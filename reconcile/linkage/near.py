@@ -3,7 +3,7 @@
 # ruff: noqa: S608 (SQL is built from made-up column names and numbers)
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import combinations
 
 import duckdb
@@ -11,9 +11,10 @@ import duckdb
 from reconcile.linkage.compared import Attributes
 from reconcile.linkage.derived import derive
 from reconcile.linkage.nodes import LISTS
-from reconcile.linkage.pairs import Rule, parts, present
+from reconcile.linkage.pairs import Rule, present
 
 _PER_NODE = 40
+_AT_ONCE = 4_000_000  # nodes, counted once for each rule of a statement
 _ANYWAY = 10_000
 _FEW = 6
 _WHO = "node, entity, keyed, mask, origin"
@@ -45,7 +46,7 @@ def block(connection: duckdb.DuckDBPyConnection, attributes: Attributes) -> bool
     blocking = [c for a in attributes.compared for c in (*a.blocking, *a.both)]
     _number(connection, "everyone", blocking, _BETWEEN)
     shown = dict(zip(blocking, blocking, strict=True))
-    for part in parts(connection, "everyone", [(column,) for column in telling]):
+    for part in _parts(connection, "everyone", [(column,) for column in telling]):
         caps = _meet(connection, "everyone", part, budget // len(telling))
         for place, (column,) in enumerate(part):
             connection.execute(
@@ -70,7 +71,7 @@ def block(connection: duckdb.DuckDBPyConnection, attributes: Attributes) -> bool
         for second in other.blocking
         if first in useful and second in useful
     ]
-    for part in parts(connection, "common", twos):
+    for part in _parts(connection, "common", twos):
         _meet(connection, "common", part, budget // len(twos))
     _meet_entities(connection, attributes)
     return _gather(connection, attributes)
@@ -106,6 +107,18 @@ def _number(
             ) AS n {" ".join(joins)}
         ) WHERE {known} >= {least}"""
     )
+
+
+def _parts(
+    connection: duckdb.DuckDBPyConnection, table: str, rules: Sequence[Rule]
+) -> Iterator[Sequence[Rule]]:
+    """The rules of each statement over ``table``. There are a hundred, and where nodes are few, so
+    many statements would cost more than their work; where nodes are many, the blocks of all rules
+    would not fit in memory at once.
+    """
+    nodes = connection.execute(f"SELECT count(*) FROM {table}").fetchall()[0][0]
+    step = max(1, _AT_ONCE // max(nodes, 1))
+    return (rules[first : first + step] for first in range(0, len(rules), step))
 
 
 def _meet(
@@ -172,7 +185,7 @@ def _meet_entities(connection: duckdb.DuckDBPyConnection, attributes: Attributes
     if len(telling) < 2:
         return
     _number(connection, "entities", telling, _OF_ENTITIES, least=2)
-    for part in parts(connection, "entities", list(combinations(telling, 2))):
+    for part in _parts(connection, "entities", list(combinations(telling, 2))):
         chosen = [
             f"""SELECT {place} AS rule, {_pair(rule)}, {_WHO}, fresh FROM entities SEMI JOIN (
                 SELECT {", ".join(rule)} FROM entities WHERE keyed AND {present(rule)}

@@ -3,7 +3,6 @@
 # ruff: noqa: S608 (SQL is built from made-up column names and numbers)
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
 
 from core.engine import Sql
@@ -13,7 +12,6 @@ from reconcile.linkage.nodes import LISTS
 _PER_RECORD = 20
 _ANYWAY = 2_000_000
 _FEW = 6
-_AT_ONCE = 4_000_000  # nodes, counted once for each rule of a statement
 _NAMESAKES = 1_000  # nodes of the same two names, in any order
 _CAPS = (1_000_000, 300_000, 100_000, 30_000, 10_000, 3_000, 1_000, 300, 100, 30, 10, 3)
 
@@ -67,28 +65,16 @@ def _join(connection: Sql, table: str, rules: list[Rule], budget: int) -> dict[R
     """Adds to ``found`` the pairs that agree on a rule's columns, in blocks up to a cap; the cap
     of each rule. What a cheap rule leaves of its share of the budget goes to the dearer ones.
     """
-    costs = _costs(connection, table, rules)
+    costs = {rule: _costs(connection, table, rule) for rule in rules}
     caps: dict[Rule, int] = {}
-    found: dict[Rule, int] = {}
     for done, rule in enumerate(sorted(rules, key=lambda rule: (costs[rule][_CAPS[0]], rule))):
         share = budget // (len(rules) - done)
         caps[rule] = next((cap for cap in _CAPS if costs[rule][cap] <= share), 1)
         if caps[rule] == 1 or not costs[rule][caps[rule]]:
             continue
         budget -= costs[rule][caps[rule]]
-        found[rule] = caps[rule]
-    _find(connection, table, found)
+        _find(connection, table, rule, caps[rule])
     return caps
-
-
-def parts(connection: Sql, table: str, rules: Sequence[Rule]) -> Iterator[Sequence[Rule]]:
-    """The rules of each statement over ``table``. There are a hundred, and where nodes are few, so
-    many statements would cost more than their work; where nodes are many, the blocks of all rules
-    would not fit in memory at once.
-    """
-    nodes = connection.execute(f"SELECT count(*) FROM {table}").fetchall()[0][0]
-    step = max(1, _AT_ONCE // max(nodes, 1))
-    return (rules[first : first + step] for first in range(0, len(rules), step))
 
 
 def _join_swapped(connection: Sql, attributes: Attributes) -> None:
@@ -96,7 +82,7 @@ def _join_swapped(connection: Sql, attributes: Attributes) -> None:
     for attribute in attributes.compared:
         for both in attribute.both:
             apart = f"l.{attribute.column} <> r.{attribute.column}"
-            _find(connection, "nodes", {(both,): _NAMESAKES}, apart)
+            _find(connection, "nodes", (both,), _NAMESAKES, apart)
 
 
 def _join_entities(connection: Sql, attributes: Attributes) -> None:
@@ -117,42 +103,32 @@ def _join_entities(connection: Sql, attributes: Attributes) -> None:
         )
 
 
-def _find(connection: Sql, table: str, caps: Mapping[Rule, int], further: str = "true") -> None:
-    """Adds to ``found`` the pairs that agree on a rule's columns, in blocks up to its cap;
-    ``further``: SQL of what else is asked of a pair.
-    """
-    for part in parts(connection, table, list(caps)):
-        said = []
-        for rule in part:
-            group = ", ".join(rule)
-            said.append(
-                f"""(WITH small AS (
-                    SELECT {group} FROM {table} WHERE {present(rule)} GROUP BY {group}
-                    HAVING count(*) BETWEEN 2 AND {caps[rule]} AND NOT bool_and(keyed)
-                ), chosen AS (SELECT * FROM {table} SEMI JOIN small USING ({group}))
-                SELECT l.node, r.node FROM (FROM chosen WHERE NOT keyed) AS l
-                JOIN chosen AS r USING ({group})
-                WHERE (r.keyed OR l.node < r.node) AND l.mask & r.mask = 0
-                    AND l.origin IS DISTINCT FROM r.entity AND {further})"""
-            )
-        connection.execute(f"INSERT INTO found {' UNION ALL '.join(said)}")
+def _find(connection: Sql, table: str, rule: Rule, cap: int, further: str = "true") -> None:
+    """``further``: SQL of what else is asked of a pair."""
+    group = ", ".join(rule)
+    connection.execute(
+        f"""INSERT INTO found
+        WITH small AS (
+            SELECT {group} FROM {table} WHERE {present(rule)} GROUP BY {group}
+            HAVING count(*) BETWEEN 2 AND {cap} AND NOT bool_and(keyed)
+        ), chosen AS (SELECT * FROM {table} SEMI JOIN small USING ({group}))
+        SELECT l.node, r.node FROM (FROM chosen WHERE NOT keyed) AS l
+        JOIN chosen AS r USING ({group})
+        WHERE (r.keyed OR l.node < r.node) AND l.mask & r.mask = 0
+            AND l.origin IS DISTINCT FROM r.entity AND {further}"""
+    )
 
 
-def _costs(connection: Sql, table: str, rules: Sequence[Rule]) -> dict[Rule, dict[int, int]]:
-    """Rule → cap → how many pairs agree on the rule's columns in blocks of at most that many nodes."""
+def _costs(connection: Sql, table: str, rule: Rule) -> dict[int, int]:
+    """Cap → how many pairs agree on the rule's columns in blocks of at most that many nodes."""
     sums = ", ".join(f"coalesce(sum(n) FILTER (size <= {cap}), 0)" for cap in _CAPS)
-    costs = {}
-    for part in parts(connection, table, rules):
-        counted = [
-            f"""SELECT {place}, {sums} FROM (
-                SELECT count(*) AS size, count(*) FILTER (NOT keyed) AS free,
-                    free * (size - free) + free * (free - 1) // 2 AS n
-                FROM {table} WHERE {present(rule)} GROUP BY {", ".join(rule)} HAVING size > 1)"""
-            for place, rule in enumerate(part)
-        ]
-        for place, *found in connection.execute(" UNION ALL ".join(counted)).fetchall():
-            costs[part[place]] = {c: int(n) for c, n in zip(_CAPS, found, strict=True)}
-    return costs
+    found = connection.execute(
+        f"""SELECT {sums} FROM (
+            SELECT count(*) AS size, count(*) FILTER (NOT keyed) AS free,
+                free * (size - free) + free * (free - 1) // 2 AS n
+            FROM {table} WHERE {present(rule)} GROUP BY {", ".join(rule)} HAVING size > 1)"""
+    ).fetchall()[0]
+    return {cap: int(cost) for cap, cost in zip(_CAPS, found, strict=True)}
 
 
 def present(rule: Rule) -> str:
