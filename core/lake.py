@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TypeAlias
 from weakref import WeakKeyDictionary
@@ -25,7 +26,7 @@ from deltalake.exceptions import DeltaError, TableNotFoundError
 from core.errors import HubError
 from core.types import Model
 
-_MOST_LOADED = 200
+_MOST_LOADED = 200  # versions of which it is remembered what they consist of
 # A column of names or numbers has no use for a dictionary, and the writer had better find out soon.
 _WRITER = WriterProperties(compression="SNAPPY", dictionary_page_size_limit=64 * 1024)
 
@@ -114,7 +115,8 @@ class Lake:
 
     def __init__(self, root: str) -> None:
         self._root = root.rstrip("/")
-        self._loaded: dict[tuple[str, int], DeltaTable] = {}
+        # A version never changes, and is asked for several times in a run.
+        self._load = lru_cache(_MOST_LOADED)(self._version)
 
     def uri(self, table: str) -> str:
         """Where a table is kept."""
@@ -152,7 +154,6 @@ class Lake:
         except (DeltaError, OSError) as error:
             raise LakeWriteFailed(table=table, reason=_reason(error)) from error
         written = DeltaTable(self.uri(table))
-        self._hold(table, written)
         return TableVersion(table=table, version=written.version(), rows=_rows(written))
 
     def extend(
@@ -212,27 +213,15 @@ class Lake:
         if ref.over is not None:
             raise TypeError(f"{ref.table} {ref.version} lies over another version")
         try:
-            table = self._load(ref)
+            table = self._load(ref.table, ref.version)
             dataset = table.to_pyarrow_dataset()
         except (TableNotFoundError, DeltaError) as error:
             raise LakeVersionMissing(table=ref.table, version=ref.version) from error
         _files[dataset] = tuple(table.file_uris())
         return dataset
 
-    def _load(self, ref: TableVersion) -> DeltaTable:
-        """A version never changes, and what it consists of is asked for some hundred times in a
-        run, each time by several questions to the store.
-        """
-        found = self._loaded.get((ref.table, ref.version))
-        if found is None:
-            found = DeltaTable(self.uri(ref.table), version=ref.version)
-            self._hold(ref.table, found)
-        return found
-
-    def _hold(self, table: str, loaded: DeltaTable) -> None:
-        self._loaded[table, loaded.version()] = loaded
-        if len(self._loaded) > _MOST_LOADED:
-            self._loaded.pop(next(iter(self._loaded)), None)
+    def _version(self, table: str, version: int) -> DeltaTable:
+        return DeltaTable(self.uri(table), version=version)
 
     def open(self, ref: TableVersion) -> Stored:
         """A lazy view of one version, alone or over another.
