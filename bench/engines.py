@@ -19,8 +19,9 @@ from ibis.backends import BaseBackend
 
 from bench.machine import describe
 from catalog.subjects import Subject
-from core.engine import EngineLimits, open_engine, streamed
+from core.engine import open_engine, streamed
 from core.lake import Lake, TableVersion
+from core.sql import EngineLimits
 from reconcile import fusion, linkage
 
 REGISTERS = ("civil", "grid", "health", "police", "tax")

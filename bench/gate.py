@@ -23,7 +23,7 @@ import pyarrow.parquet as pq
 
 from bench.machine import describe, show
 from catalog.contracts import Contract, Item, Rule
-from core.engine import EngineLimits, connect
+from core.sql import EngineLimits, open_sql
 from core.types import Level, Sharing
 from reconcile.bound import CHANGE, EXISTS, RECENT_ROWS, Given
 from reconcile.quality import split
@@ -170,11 +170,11 @@ BARE = """
 
 
 def bare(path: Path) -> None:
-    engine = connect(EngineLimits()).con
-    engine.register("houses_there", pa.table({"house": houses()}))
-    engine.execute("CREATE TABLE houses AS SELECT * FROM houses_there")
-    engine.execute(f"CREATE VIEW landed AS SELECT * FROM read_parquet('{path}')")  # noqa: S608
-    print("counts", *sorted((engine.execute(BARE).fetchone() or ())[:18]), flush=True)
+    with open_sql(EngineLimits()) as engine:
+        engine.register("houses_there", pa.table({"house": houses()}))
+        engine.execute("CREATE TABLE houses AS SELECT * FROM houses_there")
+        engine.execute(f"CREATE VIEW landed AS SELECT * FROM read_parquet('{path}')")  # noqa: S608
+        print("counts", *sorted((engine.execute(BARE).fetchone() or ())[:18]), flush=True)
 
 
 def ours(path: Path, folder: Path) -> None:

@@ -24,7 +24,7 @@ import pyarrow as pa
 
 from bench.linkage_sets import Problem, problem
 from bench.machine import describe, show
-from core.engine import EngineLimits
+from core.sql import EngineLimits
 
 Clusters = Mapping[tuple[str, str], Hashable]
 Rule = tuple[str, ...]

@@ -26,7 +26,8 @@ import pyarrow.parquet as pq
 
 from bench.machine import describe, show
 from core.database import plain_url
-from core.engine import connect, view
+from core.engine import view
+from core.sql import open_sql
 from hub.app import Hub, apply_documents, open_hub
 from hub.folder import read
 from hub.pipeline.workflow import Order, Pipeline, Report
@@ -200,16 +201,16 @@ def report(found: Report, made: float, seconds: float) -> None:
 def ceilings(hub: Hub, found: Report) -> None:
     """Bare engines on the same data: a majority vote in DuckDB, a COPY into PostgreSQL."""
     state = found.subjects["resident"]
-    engine = connect(hub.settings.limits).con
-    view(engine, "incoming", hub.lake.open(state.claims))
-    engine.execute("CREATE TABLE claims AS SELECT entity, attribute, value FROM incoming")
-    vote = timed(
-        lambda: engine.execute(
-            """CREATE TABLE voted AS SELECT entity, attribute, value FROM (
-                   SELECT entity, attribute, value, count(*) AS votes FROM claims GROUP BY ALL)
-               QUALIFY row_number() OVER (PARTITION BY entity, attribute ORDER BY votes DESC) = 1"""
+    with open_sql(hub.settings.limits) as engine:
+        view(engine, "incoming", hub.lake.open(state.claims))
+        engine.execute("CREATE TABLE claims AS SELECT entity, attribute, value FROM incoming")
+        vote = timed(
+            lambda: engine.execute(
+                """CREATE TABLE voted AS SELECT entity, attribute, value FROM (
+                       SELECT entity, attribute, value, count(*) AS votes FROM claims GROUP BY ALL)
+                   QUALIFY row_number() OVER (PARTITION BY entity, attribute ORDER BY votes DESC) = 1"""
+            )
         )
-    )
     with psycopg.connect(plain_url(hub.engine.url)) as connection:
         size = connection.execute("SELECT count(*), avg(length(sealed)) FROM golden_record")
         count, width = size.fetchone() or (0, 0)

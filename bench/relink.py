@@ -16,7 +16,7 @@ from datetime import date, timedelta
 import pyarrow as pa
 
 from catalog.subjects import Subject
-from core.engine import EngineLimits
+from core.sql import EngineLimits
 from reconcile.differences import differing
 from reconcile.linkage import Before, Linked, link
 

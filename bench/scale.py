@@ -23,8 +23,9 @@ import psycopg
 from bench.machine import describe, show
 from catalog.subjects import Subject
 from core.database import plain_url
-from core.engine import EngineLimits, connect, streamed, view
+from core.engine import connect, streamed, view
 from core.lake import Lake, TableVersion
+from core.sql import EngineLimits, open_sql
 from hub.app import Hub, open_hub
 from hub.folder import read
 from hub.pipeline.stages import Stages
@@ -141,13 +142,13 @@ def make(
     lake: Lake, residents: int, limits: EngineLimits
 ) -> tuple[dict[str, TableVersion], TableVersion]:
     """The fit tables of all sources and the links of their records."""
-    engine = connect(limits).con
     fit = {}
-    for s in range(SOURCES):
-        rows = engine.sql(_FIT.format(s=s, n=residents)).to_arrow_reader(100_000)
-        fit[f"d{s}.people"] = lake.write(f"fit/d{s}.people", rows)
-    union = " UNION ALL ".join(_LINKS.format(s=s, n=residents) for s in range(SOURCES))
-    return fit, lake.write("links/resident", engine.sql(union).to_arrow_reader(100_000))
+    with open_sql(limits) as engine:
+        for s in range(SOURCES):
+            rows = engine.sql(_FIT.format(s=s, n=residents)).to_arrow_reader(100_000)
+            fit[f"d{s}.people"] = lake.write(f"fit/d{s}.people", rows)
+        union = " UNION ALL ".join(_LINKS.format(s=s, n=residents) for s in range(SOURCES))
+        return fit, lake.write("links/resident", engine.sql(union).to_arrow_reader(100_000))
 
 
 def publish(hub: Hub, subject: Subject, state: SubjectState, limits: EngineLimits) -> None:
@@ -160,16 +161,16 @@ def publish(hub: Hub, subject: Subject, state: SubjectState, limits: EngineLimit
 
 def vote(hub: Hub, claims: TableVersion, limits: EngineLimits) -> float:
     """Seconds of a bare weighted vote over the same claims, its result written to the lake."""
-    engine = connect(limits).con
-    view(engine, "claims", hub.lake.dataset(claims))
-    with seconds() as spent:
-        rows = engine.sql(
-            """SELECT entity, attribute, arg_max(gist, score) AS value
-            FROM (SELECT entity, attribute, gist,
-                         sum(CASE dataset WHEN 'd1.people' THEN 3 ELSE 2 END) AS score
-                  FROM claims GROUP BY ALL) GROUP BY ALL"""
-        ).to_arrow_reader(100_000)
-        hub.lake.write("voted", rows)
+    with open_sql(limits) as engine:
+        view(engine, "claims", hub.lake.dataset(claims))
+        with seconds() as spent:
+            rows = engine.sql(
+                """SELECT entity, attribute, arg_max(gist, score) AS value
+                FROM (SELECT entity, attribute, gist,
+                             sum(CASE dataset WHEN 'd1.people' THEN 3 ELSE 2 END) AS score
+                      FROM claims GROUP BY ALL) GROUP BY ALL"""
+            ).to_arrow_reader(100_000)
+            hub.lake.write("voted", rows)
     return spent[0]
 
 

@@ -37,7 +37,8 @@ from bench.peers import Answer, Table, best_source, majority, truth_finder
 from bench.truth_city import Attribute, published, subjects
 from bench.worlds import WORLDS, Ages, make
 from catalog.subjects import Subject
-from core.engine import EngineLimits, connect
+from core.engine import connect
+from core.sql import EngineLimits
 from reconcile.fusion import fuse
 
 TODAY = date(2026, 1, 1)

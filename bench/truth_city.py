@@ -18,8 +18,8 @@ import duckdb
 from bench.machine import Spent, spent
 from bench.pipeline import generate, run
 from catalog.subjects import Subject
-from core.engine import EngineLimits
 from core.lake import Lake
+from core.sql import EngineLimits
 from hub.app import Hub, open_hub
 from hub.evaluation import Results, attributes, beside_truth
 from hub.pipeline.workflow import Report

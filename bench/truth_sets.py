@@ -24,7 +24,8 @@ from bench.truth import TITLE, TODAY, Floats, book_claims, book_truth, calibrati
 from bench.worlds_sets import WORLDS, Answer, Table, make
 from catalog.standards.several import SEPARATOR, joined
 from catalog.subjects import Subject
-from core.engine import EngineLimits, connect
+from core.engine import connect
+from core.sql import EngineLimits
 from reconcile.fusion import fuse
 
 HEADS = (

@@ -30,7 +30,7 @@ import pyarrow as pa
 from bench.linkage_sets import CITY, cleaned, people
 from bench.machine import describe, show
 from catalog.subjects import Subject
-from core.engine import EngineLimits
+from core.sql import EngineLimits
 
 Column = np.ndarray[Any, Any]
 

@@ -1,18 +1,17 @@
 """The analytic engine: DuckDB in this process by default, a Spark cluster by setting.
 
-Both are Ibis backends; beside that, ``con`` of either takes SQL as DuckDB writes it (:class:`Sql`).
+Both are Ibis backends; beside that, ``con`` of either takes SQL as DuckDB writes it (:class:`core.sql.Sql`).
 What is planned runs on both and gives the same (docs/scale.md, tests/test_engines.py).
 """
 
 from __future__ import annotations
 
-import re
 import weakref
 from collections import deque
-from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
-from typing import Any, Protocol, TypeAlias
+from typing import TypeAlias
 from weakref import WeakKeyDictionary
 
 import duckdb
@@ -22,106 +21,30 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 from ibis.backends import BaseBackend
 from ibis.backends.duckdb import Backend
-from pydantic import field_validator
 
 from core.lake import Layers, Stored, files_of
-from core.messages import message
-from core.types import Model
-
-DUCKDB = "duckdb"
-_MASTERS = re.compile(
-    r"duckdb|spark://\S+|k8s://\S+|yarn|local|local\[(\d+|\*)(,\s*\d+)?\]"
-    r"|local-cluster\[\d+,\s*\d+,\s*\d+\]"
-)
+from core.sql import DUCKDB, EngineLimits, Sql, open_sql
 
 Data: TypeAlias = "pa.Table | Stored"
 
 
-class EngineLimits(Model):
-    """Which engine a run uses, and what it may use of this machine.
+class _Local(Backend):  # type: ignore[misc]
+    """Ibis over a connection that is closed with it."""
 
-    ``engine``: ``duckdb``, or the address of a Spark master.
-    """
+    def __init__(self, limits: EngineLimits) -> None:
+        super().__init__()
+        self._closing = ExitStack()
+        self._can_reconnect = False
+        self.con = self._closing.enter_context(open_sql(limits))
+        self._post_connect()
 
-    threads: int = 2
-    memory: str = "2GB"
-    spill: Path | None = None
-    engine: str = DUCKDB
-
-    @field_validator("engine")
-    @classmethod
-    def _is_an_engine(cls, engine: str) -> str:
-        return engine_name(engine)
-
-
-class Rows(Protocol):
-    """What a statement gave."""
-
-    def fetchall(self) -> list[Any]:
-        """All rows, as tuples."""
-        ...
-
-    def to_arrow_table(self) -> pa.Table:
-        """All rows, in columns."""
-        ...
-
-
-class Sql(Protocol):
-    """Tables of one run, and SQL over them in DuckDB's dialect: ``CREATE [OR REPLACE] TABLE``
-    (from a query, or empty) or ``VIEW``, ``INSERT INTO``, ``DELETE FROM``, ``DROP TABLE`` and queries.
-    ``?`` stands for a parameter.
-    """
-
-    def execute(self, query: str, parameters: Sequence[object] = ...) -> Rows:
-        """Carries out one or more statements; the rows of the last one."""
-        ...
-
-    def sql(self, query: str) -> Rows:
-        """A query's rows."""
-        ...
-
-    def register(self, name: str, data: Data) -> object:
-        """Makes ``data`` a table that is read where it lies."""
-        ...
-
-    def unregister(self, name: str) -> object:
-        """Forgets a registered table."""
-        ...
-
-
-def engine_name(engine: str) -> str:
-    """``engine`` if it names one.
-
-    Raises:
-        ValueError: it does not.
-    """
-    if not _MASTERS.fullmatch(engine):
-        raise ValueError(message("rule_engine"))
-    return engine
+    def disconnect(self) -> None:
+        self._closing.close()
 
 
 def connect(limits: EngineLimits) -> Backend:
-    """A fresh DuckDB in memory, whatever engine the limits name. Extensions are never fetched;
-    what does not fit in memory spills to ``limits.spill``.
-    """
-    return ibis.duckdb.connect(**_settings(limits))
-
-
-def plain(limits: EngineLimits) -> duckdb.DuckDBPyConnection:
-    """As :func:`connect`, for SQL alone: it is there at once."""
-    return duckdb.connect(config=_settings(limits))
-
-
-def _settings(limits: EngineLimits) -> dict[str, Any]:
-    settings: dict[str, Any] = {
-        "threads": limits.threads,
-        "memory_limit": limits.memory,
-        "autoinstall_known_extensions": False,
-        "preserve_insertion_order": False,
-    }
-    if limits.spill is not None:
-        settings["temp_directory"] = str(limits.spill)
-    return settings
+    """As :func:`core.sql.open_sql`, for plans too; to be disconnected."""
+    return _Local(limits)
 
 
 def open_engine(limits: EngineLimits) -> BaseBackend:

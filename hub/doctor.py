@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from connectors.registry import missing_secrets
-from core.engine import DUCKDB
 from core.errors import HubError
 from core.messages import say, spoken
 from core.spark.session import missing
+from core.sql import DUCKDB
 from hub.app import Hub, open_hub
 from hub.settings import Settings, read_settings
 from hub.stewardship.idle import idle

@@ -18,8 +18,9 @@ import pyarrow.parquet as pq
 
 from catalog.standards import elements
 from catalog.subjects import Subject
-from core.engine import Data, EngineLimits, connect, view
+from core.engine import Data, view
 from core.lake import Lake, TableVersion
+from core.sql import EngineLimits, open_sql
 
 
 @dataclass(frozen=True)
@@ -82,13 +83,10 @@ def beside_truth(
     attribute, dataset, gist), ``judged`` (truth_id, entity), ``truth_values`` (truth_id,
     attribute, gist), ``majority`` (entity, attribute, gist).
     """
-    engine = connect(limits).con
-    try:
+    with open_sql(limits) as engine:
         _register(engine, subject, results, truth, lake)
         _match(engine)
         yield engine
-    finally:
-        engine.close()
 
 
 def attributes(subject: Subject, truth: Path) -> Sequence[str]:

@@ -10,9 +10,9 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from core.ciphers import Suite
 from core.database import parse_url
-from core.engine import DUCKDB, EngineLimits, engine_name
 from core.errors import BadInput
 from core.forms import rule_of
+from core.sql import DUCKDB, EngineLimits, engine_name
 from hub.conditions.zones import networks
 
 

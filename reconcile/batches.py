@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 
+from core.sql import EngineLimits, open_sql
 from reconcile.cleaning import in_order
 
 if TYPE_CHECKING:
@@ -46,14 +47,9 @@ def in_row_order(landed: pa.Table | ds.Dataset) -> Iterator[pa.RecordBatch]:
         yield from landed.to_batches(batch_size=_READ_ROWS, batch_readahead=2, fragment_readahead=1)
         return
     # Changes that were landed over rows from before come in any order.
-    from core.engine import EngineLimits, connect
-
-    engine = connect(EngineLimits()).con
-    try:
+    with open_sql(EngineLimits()) as engine:
         engine.register("landed", landed)
         yield from engine.sql("SELECT * FROM landed ORDER BY _row").to_arrow_reader(_READ_ROWS)
-    finally:
-        engine.close()
 
 
 def _is_ordered(landed: ds.Dataset) -> bool:

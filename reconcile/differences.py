@@ -9,7 +9,8 @@ from math import inf
 
 import pyarrow as pa
 
-from core.engine import Data, EngineLimits, plain, view
+from core.engine import Data, view
+from core.sql import EngineLimits, open_sql
 
 _BATCH_ROWS = 100_000
 
@@ -32,8 +33,7 @@ def difference(
     Args:
         before, now: of the same contract.
     """
-    engine = plain(limits)
-    try:
+    with open_sql(limits) as engine:
         view(engine, "before", before)
         view(engine, "now", now)
         columns = [c for c in now.schema.names if c != "_row"]
@@ -56,5 +56,3 @@ def difference(
             UNION ALL SELECT *, false FROM ({came} EXCEPT ALL {was})"""
         )
         yield rows.to_arrow_reader(_BATCH_ROWS)
-    finally:
-        engine.close()

@@ -10,8 +10,9 @@ import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from core.engine import EngineLimits, connect, view
+from core.engine import view
 from core.lake import Lake, TableVersion
+from core.sql import EngineLimits, open_sql
 
 _SAID = ("value", "status", "dataset", "as_of")
 _NOTHING = pa.schema([(name, pa.string()) for name in ("entity", "attribute", *_SAID)])
@@ -56,8 +57,7 @@ def difference(
     """What changed from one golden table to another; None is one without rows."""
     if before == after:
         return Difference(0, 0, 0, {}, {})
-    engine = connect(limits).con
-    try:
+    with open_sql(limits) as engine:
         for name, version in (("b", before), ("a", after)):
             table = _NOTHING.empty_table() if version is None else lake.open(version)
             view(engine, name, table)
@@ -90,8 +90,6 @@ def difference(
             GROUP BY attribute ORDER BY attribute
             """
         ).fetchall()
-    finally:
-        engine.close()
     values = {attribute: value for attribute, value, _ in rows if value}
     origins = {attribute: origin for attribute, _, origin in rows if origin}
     opened, changed, closed = counts

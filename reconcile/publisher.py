@@ -24,9 +24,10 @@ from sqlalchemy import Connection, func, insert, select, text
 from catalog.standards.several import SEPARATOR
 from catalog.subjects import Subject
 from core.canonical import encode
-from core.engine import EngineLimits, connect, view
+from core.engine import view
 from core.keys import RECORDS, KeyRing, Sealer
 from core.lake import Lake, TableVersion
+from core.sql import EngineLimits, open_sql
 from reconcile.models import Release
 from reconcile.releases import is_sealed, key_kind, lock, record_context
 
@@ -121,14 +122,11 @@ class Publisher:
         # Asked for once the lock is held: a rotation takes it to bring in another key, and then
         # seals anew whatever was sealed before.
         self._sealer = self._keys.sealer(RECORDS)
-        engine = connect(self._limits).con
-        try:
+        with open_sql(self._limits) as engine:
             driver = connection.connection.driver_connection
             assert isinstance(driver, psycopg.Connection)
             with driver.cursor() as cursor:
                 outcome = self._apply(cursor, engine, number, candidate)
-        finally:
-            engine.close()
         self._written += outcome.opened + outcome.changed + outcome.closed
         return outcome
 

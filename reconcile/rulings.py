@@ -12,7 +12,6 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import Any
 
-import duckdb
 import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -23,6 +22,7 @@ from core.canonical import encode
 from core.errors import HubError
 from core.keys import KeyRing
 from core.lake import Stored
+from core.sql import FEW, open_sql
 from reconcile.models import Ruling, RulingEvent
 
 RULINGS = pa.schema(
@@ -208,7 +208,7 @@ def resolved(rulings: pa.Table, links: pa.Table | ds.Dataset) -> pa.Table:
     whose id is no more is found by the record it was ruled by; where that is gone as well, there
     is nothing left to rule. Of several rulings about one value the latest counts.
     """
-    with duckdb.connect() as engine:
+    with open_sql(FEW) as engine:
         engine.register("placed", placed(rulings, links))
         return engine.sql(
             """
@@ -227,7 +227,7 @@ def placed(rulings: pa.Table, links: pa.Table | ds.Dataset) -> pa.Table:
     wanted = pc.field("entity").isin(values.column("entity").combine_chunks())
     wanted |= pc.field("record").isin(values.column("record").combine_chunks())
     near = columns(links, ("dataset", "record", "entity"), wanted)
-    with duckdb.connect() as engine:
+    with open_sql(FEW) as engine:
         engine.register("ruled", values)
         engine.register("near", near)
         return engine.sql(
@@ -251,7 +251,7 @@ def idle(rulings: pa.Table, links: pa.Table | ds.Dataset) -> frozenset[int]:
     named = pc.field("record").isin(pairs.column("record").combine_chunks())
     named |= pc.field("record").isin(pairs.column("other_record").combine_chunks())
     acting = set(placed(rulings, links).column("number").to_pylist())
-    with duckdb.connect() as engine:
+    with open_sql(FEW) as engine:
         engine.register("pairs", pairs)
         engine.register("near", columns(links, ("dataset", "record"), named))
         acting |= {

@@ -23,12 +23,12 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import TYPE_CHECKING
 
-import duckdb
 import orjson
 from sqlalchemy import Connection, delete, insert
 
 from catalog.contracts import Contract
 from catalog.subjects import Subject
+from core.sql import EngineLimits, open_sql
 from reconcile.bound import RECENT_TABLE
 from reconcile.counts import TABLE, Counts, key
 from reconcile.quality_models import QualityScore
@@ -117,7 +117,7 @@ are.
 
 
 def agreement(
-    golden: Stored, before: Agreed | None = None
+    limits: EngineLimits, golden: Stored, before: Agreed | None = None
 ) -> dict[str, dict[str, tuple[int, int]]]:
     """How far each dataset agrees with golden values (``attribute, supporting, opposing``).
 
@@ -125,10 +125,10 @@ def agreement(
         before: what was so before; ``golden`` is then what changed: the rows that went, told by
             the column ``was``, and those that came.
     """
-    from core.engine import view  # brings Ibis
+    from core.engine import view  # brings Ibis and pandas
 
     times = "count(*)" if before is None else "sum(CASE WHEN was THEN -1 ELSE 1 END)::BIGINT"
-    with duckdb.connect() as engine:
+    with open_sql(limits) as engine:
         view(engine, "golden", golden)
         alike = engine.execute(
             f"SELECT attribute, supporting, opposing, {times} FROM golden GROUP BY ALL"  # noqa: S608 - ours

@@ -23,7 +23,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from catalog.contracts import Contract
-from core.engine import EngineLimits, plain, view
+from core.engine import view
+from core.sql import EngineLimits, open_sql
 from reconcile.batches import batches, in_row_order
 from reconcile.bound import Given
 from reconcile.cleaning import Numbers, clean, in_order, references
@@ -77,8 +78,7 @@ def standing(
     """
     if landed.schema != past.landed.schema or not past.counts["landed"]:
         return None
-    engine = plain(limits)
-    try:
+    with open_sql(limits) as engine:
         pairs = _paired(_hashed(engine, past.landed), _hashed(engine, landed))
         most = (len(pairs.now) + len(pairs.came)) * MOST_CHANGED
         was = np.union1d(pairs.gone, past.quarantined.to_numpy())
@@ -91,8 +91,6 @@ def standing(
             return None
         judged = _alone(contract, _taken(engine, past.landed, was), given, limits.spill)
         again = _taken(engine, landed, now)
-    finally:
-        engine.close()
     gone: list[pa.Table] = []
     rest = _Unjudged(past.fit, pairs, was, gone)
     return Standing(

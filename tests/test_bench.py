@@ -13,8 +13,8 @@ import pytest
 from bench.truth import beside
 from bench.truth_city import known
 from catalog.subjects import Subject
-from core.engine import EngineLimits
 from core.lake import Lake
+from core.sql import EngineLimits
 from hub.evaluation import Results, evaluate
 
 ROOT = Path(__file__).parent.parent

@@ -16,9 +16,10 @@ from sqlglot.errors import UnsupportedError
 from bench.worlds import WORLDS, make
 from catalog.standards.several import joined
 from catalog.subjects import Subject
-from core.engine import EngineLimits, connect, open_engine, streamed
+from core.engine import connect, open_engine, streamed
 from core.lake import Lake
 from core.spark.dialect import statements, to_spark
+from core.sql import EngineLimits
 from reconcile import fusion, linkage
 from reconcile.conflicts.reading import carried
 from reconcile.fusion import kinds, values

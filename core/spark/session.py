@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from core.errors import HubError
 
 if TYPE_CHECKING:
-    from core.engine import EngineLimits
+    from core.sql import EngineLimits
 
 # Every column of a run is read once or twice; what is worth keeping is kept explicitly.
 _ALWAYS = {

@@ -40,7 +40,7 @@ class SparkRows:
 
 
 class SparkTables:
-    """The tables of one session, and SQL over them (see :class:`core.engine.Sql`)."""
+    """The tables of one session, and SQL over them (see :class:`core.sql.Sql`)."""
 
     def __init__(self, session: Any) -> None:
         self.session = session

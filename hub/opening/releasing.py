@@ -17,9 +17,9 @@ from typing import Any, BinaryIO
 import duckdb
 
 from catalog.subjects import Opening
-from core.engine import connect
 from core.errors import BadInput, HubError, Unavailable
 from core.messages import message
+from core.sql import open_sql
 from hub.audit.entries import KeyedDigests
 from hub.opening.columns import Column, Role, of_dataset, of_subject
 from hub.opening.search import Outcome, search
@@ -204,16 +204,14 @@ class OpenData:
 
     @contextmanager
     def _planned(self, access: Access, name: str) -> Iterator[tuple[Release, _Plan]]:
-        engine = connect(self._hub.settings.limits).con
         try:
-            release = current(self._hub)
-            yield release, self._plan(engine, access, release, name)
+            with open_sql(self._hub.settings.limits) as engine:
+                release = current(self._hub)
+                yield release, self._plan(engine, access, release, name)
         except HubError as error:
             access.fail(error)
         except (OSError, duckdb.IOException):
             access.fail(Unavailable(reason=message("cause_file_not_written")))
-        finally:
-            engine.close()
 
     def _plan(self, engine: Any, access: Access, release: Release, name: str) -> _Plan:
         workspace = access.rules.workspace

@@ -16,9 +16,9 @@ import pyarrow.compute as pc
 from catalog.contracts import Contract
 from catalog.standards.base import as_text
 from connectors.base import ROW, Batch, Connector
-from core.engine import EngineLimits, connect
 from core.errors import HubError
 from core.lake import Lake, LakeWriteFailed, TableVersion
+from core.sql import EngineLimits, open_sql
 from core.types import Model
 from hub.pipeline.extent import Extent
 
@@ -99,8 +99,7 @@ def land_changes(
         As :func:`land`.
     """
     changes = _land(lake, contract, connector, run, mark.value)
-    engine = connect(limits).con
-    try:
+    with open_sql(limits) as engine:
         engine.register("before", lake.read(mark.table))
         engine.register("changes", lake.read(changes.table))
         said = f"SELECT * EXCLUDE ({ROW}) FROM"
@@ -117,8 +116,6 @@ def land_changes(
             """  # noqa: S608 - names of items are letters, digits and underscores
         ).to_arrow_reader(_BATCH_ROWS)
         table = lake.write(changes.table.table, merged, notes={"run": run})
-    finally:
-        engine.close()
     return changes.model_copy(update={"table": table, "extent": Extent.CHANGES})
 
 

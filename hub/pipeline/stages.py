@@ -21,9 +21,9 @@ from ibis.backends import BaseBackend
 
 from connectors.registry import connect, stamp
 from core.canonical import digest
-from core.engine import EngineLimits, open_engine, streamed, view
-from core.engine import connect as open_duckdb
+from core.engine import open_engine, streamed, view
 from core.lake import Lake, TableVersion
+from core.sql import EngineLimits, open_sql
 from hub.pipeline.extent import Extent
 from hub.pipeline.increment import Increment
 from hub.pipeline.landing import Landed, land, land_changes, marked
@@ -216,7 +216,9 @@ class Stages:
             return None
         entities = self.lake.read(linked.touched).column("entity")
         past = self._ruled(before.rulings, before.links)
-        return pa.chunked_array([*entities.chunks, *_moved(past, ruled).chunks], pa.string())
+        return pa.chunked_array(
+            [*entities.chunks, *_moved(self.limits, past, ruled).chunks], pa.string()
+        )
 
     def _fuse_whole(
         self, engine: BaseBackend, task: Task, linked: LinkState, ruled: pa.Table
@@ -248,7 +250,7 @@ class Stages:
             **versions,
             sources=self._write(f"sources/{task.name}", trust),
             learned=task.as_of,
-            agreed=agreement(self.lake.dataset(versions["golden"])),
+            agreed=agreement(self.limits, self.lake.dataset(versions["golden"])),
         )
 
     @contextmanager
@@ -296,7 +298,7 @@ class Stages:
             learned=before.learned,
             base=before.golden,
             changes=changes,
-            agreed=agreement(self.lake.dataset(changes), before.agreed),
+            agreed=agreement(self.limits, self.lake.dataset(changes), before.agreed),
         )
 
     def _carried(self, engine: BaseBackend, task: Task, found: ir.Table) -> ir.Table:
@@ -327,15 +329,12 @@ class Stages:
 
     def _linked(self, links: TableVersion) -> tuple[int, dict[str, int]]:
         """How many entities there are, and how many records were linked by which method."""
-        engine = open_duckdb(self.limits).con
-        try:
+        with open_sql(self.limits) as engine:
             view(engine, "links", self.lake.dataset(links))
             query = "SELECT count(DISTINCT entity) FROM links"
             [(entities,)] = engine.execute(query).fetchall()
             query = "SELECT method, count(*) FROM links GROUP BY method ORDER BY method"
             return entities, dict(engine.execute(query).fetchall())
-        finally:
-            engine.close()
 
     def _write(self, table: str, data: pa.Table | pa.RecordBatchReader) -> TableVersion:
         return self.lake.write(table, data, notes={"run": self.run})
@@ -344,11 +343,9 @@ class Stages:
 _NO_LINKS = pa.table({name: pa.array([], pa.string()) for name in ("dataset", "record", "entity")})
 
 
-def _moved(before: pa.Table, now: pa.Table) -> pa.ChunkedArray:
+def _moved(limits: EngineLimits, before: pa.Table, now: pa.Table) -> pa.ChunkedArray:
     """The entities of which rulings say something else than before."""
-    import duckdb
-
-    with duckdb.connect() as engine:
+    with open_sql(limits) as engine:
         engine.register("b", before)
         engine.register("n", now)
         columns = "entity, attribute, value, number"

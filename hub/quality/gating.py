@@ -11,8 +11,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from catalog.contracts import Contract
-from core.engine import Data, EngineLimits
+from core.engine import Data
 from core.lake import Lake, TableVersion
+from core.sql import EngineLimits
 from hub.pipeline.landing import Landed
 from hub.pipeline.states import DatasetState
 from reconcile.bound import Given

@@ -8,11 +8,11 @@ from collections.abc import Callable, Sequence
 from datetime import date, timedelta
 from typing import Any
 
-import duckdb
 import orjson
 import pyarrow as pa
 from sqlalchemy import Connection, text
 
+from core.sql import FEW, open_sql
 from hub.watching.rules.base import DAYS, SHAPES, SIGHTS, rows_of
 from hub.watching.rules.volume import PEER_DAYS
 from hub.watching.settings import Watching
@@ -77,8 +77,7 @@ WHERE day >= :first AND day <= :last AND (person = ANY(:persons) OR matter = ANY
 
 def remember(connection: Connection, entries: pa.Table, first: int) -> None:
     """Adds the entries from index ``first`` on; each may be added once."""
-    with duckdb.connect() as engine:
-        engine.execute("SET threads = 1; SET TimeZone = 'UTC'")
+    with open_sql(FEW) as engine:
         engine.register("entries", entries)
         sights = rows_of(engine, _NEW_SIGHTS, {"first": first})
         parts = rows_of(engine, _NEW_DAYS, {"first": first})

@@ -18,7 +18,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from ibis.backends import BaseBackend
 
-from core.engine import DUCKDB, keep, scan, set_aside
+from core.engine import keep, scan, set_aside
+from core.sql import DUCKDB
 from reconcile.fusion.codes import Coded, Sources, TableLike, nothing
 from reconcile.fusion.evidence import believe
 from reconcile.fusion.gather import formed

@@ -23,7 +23,8 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 
 from catalog.subjects import Subject
-from core.engine import DUCKDB, EngineLimits, connect, view
+from core.engine import view
+from core.sql import DUCKDB, EngineLimits, open_sql
 from reconcile.linkage import (
     incremental,
     ledger,
@@ -100,9 +101,7 @@ def link(
     """
     records.check(subject, fit)
     salt = secret + subject.subject
-    backend = connect(limits)
-    connection = backend.con
-    try:
+    with open_sql(limits) as connection:
         step = _recall(connection, before)
         if limits.engine == DUCKDB:
             found = _find(connection, subject, fit, (before, step), salt)
@@ -110,8 +109,6 @@ def link(
             found = remote.find(connection, subject, fit, salt, limits)
         stewards.apply(connection, salt, rulings)
         return _conclude(connection, found, step, None if before is None else before.state)
-    finally:
-        backend.disconnect()
 
 
 def _find(

@@ -7,8 +7,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from core.engine import Sql
 from core.spark.tables import SparkTables
+from core.sql import Sql
 
 _JAVA = "uk.gov.moj.dash.linkage.LevDamerauDistance"
 

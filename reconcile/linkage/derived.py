@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-from core.engine import Sql
+from core.sql import Sql
 from reconcile.linkage.compared import Compared
 
 _PRIMES = (127, 113)

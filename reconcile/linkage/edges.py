@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from core.engine import Sql
+from core.sql import Sql
 from reconcile.linkage.compared import Attributes
 from reconcile.linkage.records import quoted_text
 

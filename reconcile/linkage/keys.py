@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from core.engine import Sql
+from core.sql import Sql
 from reconcile.linkage.compared import Attributes, Compared
 from reconcile.linkage.derived import derive
 

@@ -14,6 +14,8 @@ import duckdb
 import pyarrow as pa
 import pyarrow.dataset as ds
 
+from core.sql import EngineLimits, open_sql
+
 Table: TypeAlias = pa.Table | ds.Dataset
 
 JUDGEMENTS = pa.schema(
@@ -101,7 +103,7 @@ def doubts(judgements: Table, until: int | None = None) -> pa.Table:
 
 
 def _query(judgements: Table, query: str) -> pa.Table:
-    with duckdb.connect() as connection:
+    with open_sql(EngineLimits()) as connection:
         connection.register("judgements", judgements)
         return connection.sql(query).to_arrow_table()
 

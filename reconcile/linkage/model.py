@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from core.engine import Sql
+from core.sql import Sql
 from reconcile.linkage import learning
 from reconcile.linkage.backends import splink_handle
 from reconcile.linkage.compared import Attributes, Compared

@@ -3,7 +3,7 @@
 # ruff: noqa: S608 (SQL is built from made-up column names and numbers)
 from __future__ import annotations
 
-from core.engine import Sql
+from core.sql import Sql
 from reconcile.linkage import related
 from reconcile.linkage.compared import Attributes
 from reconcile.linkage.derived import derive

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from itertools import combinations
 
-from core.engine import Sql
+from core.sql import Sql
 from reconcile.linkage.compared import Attributes
 from reconcile.linkage.nodes import LISTS
 

@@ -12,8 +12,9 @@ import pyarrow.dataset as ds
 from catalog.standards import elements
 from catalog.standards.base import Agreement, Comparison
 from catalog.subjects import Subject
-from core.engine import Sql, lay
+from core.engine import lay
 from core.errors import HubError
+from core.sql import Sql
 from reconcile.linkage.compared import Attributes, Compared, Related
 
 RELATED = "_related"

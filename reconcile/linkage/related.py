@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from catalog.subjects import Subject
-from core.engine import Sql
+from core.sql import Sql
 from reconcile.linkage.compared import MARK, NAMES, Related
 from reconcile.linkage.records import (
     columns,

@@ -13,7 +13,8 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 
 from catalog.subjects import Subject
-from core.engine import EngineLimits, open_engine, streamed
+from core.engine import open_engine, streamed
+from core.sql import EngineLimits
 from reconcile.linkage import records, whole
 from reconcile.linkage.backends import prepare
 from reconcile.linkage.found import Found

@@ -10,7 +10,7 @@ import duckdb
 import pyarrow as pa
 
 from catalog.subjects import Subject
-from core.engine import Sql
+from core.sql import Sql
 from reconcile.linkage import edges, keys, model, nodes, pairs, records, related, state
 from reconcile.linkage.compared import Attributes
 from reconcile.linkage.found import Found, decide

@@ -15,7 +15,8 @@ import pyarrow as pa
 import pytest
 from ibis.backends.duckdb import Backend
 
-from core.engine import EngineLimits, connect, keep, streamed
+from core.engine import connect, keep, streamed
+from core.sql import EngineLimits
 
 
 @pytest.fixture

@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.engine import EngineLimits, connect, scan, view
+from core.engine import connect, scan, view
 from core.lake import Lake, LakeVersionMissing, LakeWriteFailed, Layers, TableVersion, Under
+from core.sql import EngineLimits
 
 NAME = "landing/police.people"
 

@@ -17,8 +17,8 @@ from pyarrow import parquet
 from catalog.standards import elements
 from connectors.base import Batch
 from connectors.registry import connect
-from core.engine import EngineLimits
 from core.engine import connect as core_connect
+from core.sql import EngineLimits
 from reconcile.conflicts import Conflict, Said, grouped
 from tests.examples.conftest import truth, workspace
 

@@ -11,8 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from catalog.subjects import Subject
-from core.engine import EngineLimits
 from core.lake import Lake, TableVersion
+from core.sql import EngineLimits
 from hub.evaluation import Evaluation, Results, evaluate
 
 TITLE = {"zh": "词", "en": "word"}

@@ -12,7 +12,8 @@ from ibis.backends.duckdb import Backend
 
 from bench.worlds import Made
 from catalog.subjects import Subject
-from core.engine import EngineLimits, connect
+from core.engine import connect
+from core.sql import EngineLimits
 from reconcile.fusion import Fused, fuse
 
 TODAY = date(2026, 1, 1)

@@ -10,7 +10,7 @@ from datetime import date, timedelta
 import pyarrow as pa
 
 from catalog.subjects import Subject
-from core.engine import EngineLimits
+from core.sql import EngineLimits
 
 LIMITS = EngineLimits(threads=2, memory="1GB")
 ITEMS = ("resident_id", "name", "birth_date", "sex", "mobile")

@@ -10,8 +10,8 @@ import pyarrow as pa
 import pytest
 
 from catalog.contracts import Rule
-from core.engine import EngineLimits
 from core.spark.session import session
+from core.sql import EngineLimits
 from reconcile.bound import RECENT_ROWS, Given
 from reconcile.cleaning import clean
 from reconcile.judging import Frames

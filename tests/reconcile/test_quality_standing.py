@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from catalog.contracts import Contract
-from core.engine import EngineLimits
+from core.sql import EngineLimits
 from reconcile.bound import CHANGE, EXISTS, RECENT_ROWS, RECENT_TABLE, Given
 from reconcile.judging import Unsettled
 from reconcile.quality import Gated, gate, split

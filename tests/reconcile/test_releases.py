@@ -17,9 +17,9 @@ from sqlalchemy import Connection, Engine, Table, create_engine, text, update
 
 from catalog.subjects import Subject
 from core.database import Base
-from core.engine import EngineLimits
 from core.keys import KeyRing, SealBroken
 from core.lake import Lake, TableVersion
+from core.sql import EngineLimits
 from reconcile import releases
 from reconcile.models import GoldenKey, GoldenRecord, Release
 from reconcile.publisher import Candidate, Outcome, Publisher

@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 import pytest
 
+from core.sql import FEW
 from reconcile.counts import TABLE
 from reconcile.scores import Scores, agreement, with_agreement
 from tests.reconcile.fusing import subject
@@ -30,6 +31,7 @@ def golden(*rows: tuple[str, list[str], list[str]]) -> ds.Dataset:
 def test_claims_are_compared_with_what_is_golden() -> None:
     both = ["phones.users", "police.people"]
     found = agreement(
+        FEW,
         golden(
             ("name", both, []),
             ("name", both, []),
@@ -37,13 +39,13 @@ def test_claims_are_compared_with_what_is_golden() -> None:
             ("mobile", ["phones.users"], []),
             # What a steward ruled may be what no source says.
             ("mobile", [], ["phones.users"]),
-        )
+        ),
     )
     assert found == {
         "phones.users": {"name": (2, 3), "mobile": (1, 2)},
         "police.people": {"name": (3, 3)},
     }
-    assert agreement(golden(("name", [], []))) == {}
+    assert agreement(FEW, golden(("name", [], []))) == {}
 
 
 def test_what_changed_is_counted_as_the_whole_is() -> None:
@@ -51,8 +53,8 @@ def test_what_changed_is_counted_as_the_whole_is() -> None:
     stays, gone = ("name", both, []), ("mobile", ["phones.users"], [])
     came = ("name", ["police.people"], ["phones.users"])
     rows = golden(gone, came).to_table().append_column("was", pa.array([True, False]))
-    found = agreement(ds.dataset(rows), agreement(golden(stays, gone)))
-    assert found == agreement(golden(stays, came))
+    found = agreement(FEW, ds.dataset(rows), agreement(FEW, golden(stays, gone)))
+    assert found == agreement(FEW, golden(stays, came))
 
 
 def test_consistency_is_what_is_lower() -> None:

@@ -10,6 +10,8 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
+from core.sql import FEW, open_sql
+
 DAYS = pa.schema(
     [
         pa.field("day", pa.date32(), nullable=False),
@@ -107,23 +109,22 @@ class Frames:
     fresh: int = 0
     register: Register | None = None
 
-    @cached_property
-    def _engine(self) -> duckdb.DuckDBPyConnection:
-        engine = duckdb.connect()
-        engine.execute("SET threads = 1; SET TimeZone = 'UTC'")
-        engine.register("entries", self.entries)
-        engine.register("days", self.days)
-        engine.register("shapes", self.shapes)
-        engine.register("sights", self.sights)
-        engine.register("kin", self.kin)
-        engine.execute(_TOUCHED, {"fresh": self.fresh, "most": MOST_INDEXES})
-        return engine
-
     def rows(self, query: str, parameters: Mapping[str, Any]) -> list[dict[str, Any]]:
         """The rows of a query over the frames and ``touched``: each account and day with fresh
         entries, its client, person, role, ``first``, ``last`` and ``indexes``.
         """
-        return rows_of(self._engine, query, parameters)
+        with open_sql(FEW) as engine:
+            for name in ("entries", "days", "shapes", "sights", "kin"):
+                engine.register(name, getattr(self, name))
+            engine.register("touched", self._touched)
+            return rows_of(engine, query, parameters)
+
+    @cached_property
+    def _touched(self) -> pa.Table:
+        with open_sql(FEW) as engine:
+            engine.register("entries", self.entries)
+            told = {"fresh": self.fresh, "most": MOST_INDEXES}
+            return engine.sql(_TOUCHED, params=told).to_arrow_table()
 
 
 def rows_of(
@@ -135,7 +136,6 @@ def rows_of(
 
 
 _TOUCHED = """
-CREATE TABLE touched AS
 SELECT account, day, any_value(client) AS client, any_value(person) AS person,
        any_value(role) AS role, min(index) AS first, max(index) AS last, count(*) AS requests,
        list(index ORDER BY index)[:$most] AS indexes
