@@ -20,7 +20,13 @@ from weakref import WeakKeyDictionary
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
-from deltalake import CommitProperties, DeltaTable, WriterProperties, write_deltalake
+from deltalake import (
+    CommitProperties,
+    DeltaTable,
+    PostCommitHookProperties,
+    WriterProperties,
+    write_deltalake,
+)
 from deltalake.exceptions import DeltaError, TableNotFoundError
 
 from core.errors import HubError
@@ -29,6 +35,9 @@ from core.types import Model
 _MOST_LOADED = 200  # versions of which it is remembered what they consist of
 # A column of names or numbers has no use for a dictionary, and the writer had better find out soon.
 _WRITER = WriterProperties(compression="SNAPPY", dictionary_page_size_limit=64 * 1024)
+_TABLE = {"delta.checkpointInterval": "10"}
+# Delta would forget after a month how older versions came about, and with that the versions.
+_KEEP_LOG = PostCommitHookProperties(cleanup_expired_logs=False)
 
 
 class LakeWriteFailed(HubError):
@@ -143,18 +152,27 @@ class Lake:
             self._make_folder(table)
         properties = CommitProperties(custom_metadata=notes) if notes else None
         try:
+            written = self._latest(table)
             write_deltalake(
-                self.uri(table),
+                written or self.uri(table),
                 data,
                 mode="append" if mode == "append" else "overwrite",
                 schema_mode="merge" if mode == "append" else "overwrite",
+                configuration=None if written else _TABLE,
                 commit_properties=properties,
+                post_commithook_properties=_KEEP_LOG,
                 writer_properties=_WRITER,
             )
+            written = written or DeltaTable(self.uri(table))
         except (DeltaError, OSError) as error:
             raise LakeWriteFailed(table=table, reason=_reason(error)) from error
-        written = DeltaTable(self.uri(table))
         return TableVersion(table=table, version=written.version(), rows=_rows(written))
+
+    def _latest(self, table: str) -> DeltaTable | None:
+        try:
+            return DeltaTable(self.uri(table))
+        except TableNotFoundError:
+            return None
 
     def extend(
         self,
@@ -175,7 +193,7 @@ class Lake:
         try:
             written = DeltaTable(self.uri(table))
             if written.version() != ref.version:
-                written.restore(ref.version)
+                written.restore(ref.version, post_commithook_properties=_KEEP_LOG)
         except TableNotFoundError as error:
             raise LakeVersionMissing(table=ref.table, version=ref.version) from error
         except (DeltaError, OSError) as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -38,6 +39,21 @@ def test_every_version_can_be_read(lake: Lake) -> None:
     assert (first.version, first.rows, second.version, second.rows) == (0, 2, 1, 1)
     assert values(lake, first) == ["a", "b"]
     assert values(lake, second) == ["c"]
+
+
+def test_old_versions_stay_however_many_come_after(lake: Lake, tmp_path: Path) -> None:
+    written = []
+    for number in range(35):
+        written.append(lake.write(NAME, rows(str(number))))
+        if number % 10 == 5:
+            written.append(lake.extend(written[-2], NAME, rows("more")))
+        # As if half a year had passed since: Delta goes by the age of its files.
+        for file in (tmp_path / "lake" / NAME / "_delta_log").iterdir():
+            os.utime(file, (0, 0))
+    for number, version in enumerate(written):
+        assert lake.read(version).num_rows == version.rows, number
+    first, last = values(lake, written[0]), values(lake, written[-1])
+    assert (first, last) == (["0"], ["34"])
 
 
 def test_a_snapshot_may_have_other_columns_than_the_last(lake: Lake) -> None:
