@@ -98,7 +98,7 @@ def engine_name(engine: str) -> str:
 def open_sql(limits: EngineLimits) -> Iterator[duckdb.DuckDBPyConnection]:
     """DuckDB in memory, whatever engine the limits name, with tables of its own that go with it.
     All that are open with the same limits keep to them together: what does not fit spills to
-    ``limits.spill``. Extensions are never fetched.
+    ``limits.spill``, or is refused where there is none. Extensions are never fetched.
     """
     instance = _instance(limits.threads, limits.memory, limits.spill)
     name = f"own{next(_numbers)}"
@@ -118,12 +118,12 @@ def _instance(threads: int, memory: str, spill: Path | None) -> duckdb.DuckDBPyC
     settings: dict[str, Any] = {
         "threads": threads,
         "memory_limit": memory,
+        # By itself it would spill into whatever folder the process was started in.
+        "temp_directory": "" if spill is None else str(spill),
         "autoinstall_known_extensions": False,
         "preserve_insertion_order": False,
         "python_enable_replacements": False,
     }
-    if spill is not None:
-        settings["temp_directory"] = str(spill)
     return duckdb.connect(config=settings)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,8 +19,12 @@ BATCH_ROWS = 200_000
 _READ_ROWS = 50_000
 
 
-def batches(landed: pa.Table | ds.Dataset, rows: int = BATCH_ROWS) -> Iterator[pa.Table]:
-    """``landed`` in parts of at most about ``rows`` rows; at least one, which may be empty."""
+def batches(
+    landed: pa.Table | ds.Dataset, rows: int = BATCH_ROWS, spill: Path | None = None
+) -> Iterator[pa.Table]:
+    """``landed`` in parts of at most about ``rows`` rows; at least one, which may be empty.
+    ``spill``: as of :func:`in_row_order`.
+    """
     if isinstance(landed, pa.Table):
         ordered = in_order(landed)
         for start in range(0, max(1, len(ordered)), rows):
@@ -28,7 +33,7 @@ def batches(landed: pa.Table | ds.Dataset, rows: int = BATCH_ROWS) -> Iterator[p
     schema = landed.schema
     held: list[pa.RecordBatch] = []
     count = given = 0
-    for batch in in_row_order(landed):
+    for batch in in_row_order(landed, spill):
         held.append(batch)
         count += len(batch)
         if count >= rows:
@@ -38,8 +43,12 @@ def batches(landed: pa.Table | ds.Dataset, rows: int = BATCH_ROWS) -> Iterator[p
         yield pa.Table.from_batches(held, schema)
 
 
-def in_row_order(landed: pa.Table | ds.Dataset) -> Iterator[pa.RecordBatch]:
-    """The same rows by ascending ``_row``, in small parts."""
+def in_row_order(
+    landed: pa.Table | ds.Dataset, spill: Path | None = None
+) -> Iterator[pa.RecordBatch]:
+    """The same rows by ascending ``_row``, in small parts. ``spill``: folder for those that came
+    in another order and do not fit in memory.
+    """
     if isinstance(landed, pa.Table):
         yield from in_order(landed).to_batches(_READ_ROWS)
         return
@@ -47,7 +56,7 @@ def in_row_order(landed: pa.Table | ds.Dataset) -> Iterator[pa.RecordBatch]:
         yield from landed.to_batches(batch_size=_READ_ROWS, batch_readahead=2, fragment_readahead=1)
         return
     # Changes that were landed over rows from before come in any order.
-    with open_sql(EngineLimits()) as engine:
+    with open_sql(EngineLimits(spill=spill)) as engine:
         engine.register("landed", landed)
         yield from engine.sql("SELECT * FROM landed ORDER BY _row").to_arrow_reader(_READ_ROWS)
 

@@ -166,7 +166,7 @@ def split(
     with ExitStack() as stack:
         aside = stack.enter_context(Spill(spill))
         unread = stack.enter_context(Spill(spill))
-        for batch in batches(landed, batch_rows):
+        for batch in batches(landed, batch_rows, spill):
             judging.take(batch, aside, unread)
         verdict = judging.conclude(aside)
         yield Split(judging, verdict, aside, unread, rest)

@@ -86,7 +86,7 @@ class Matches:
         ledger = self._material.judgements
         if ledger is None:
             return
-        open_ones = doubts(ledger)
+        open_ones = doubts(ledger, limits=self._sight.hub.settings.limits)
         records = pc.field("record").isin(open_ones.column("record").combine_chunks())
         others = pc.field("entity").isin(open_ones.column("entity").combine_chunks())
         links = self._material.links.to_table(

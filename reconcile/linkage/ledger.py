@@ -18,6 +18,8 @@ from core.sql import EngineLimits, open_sql
 
 Table: TypeAlias = pa.Table | ds.Dataset
 
+_USUAL = EngineLimits()
+
 JUDGEMENTS = pa.schema(
     [
         ("step", pa.int64()),
@@ -92,18 +94,18 @@ def rebuild(judgements: Table, until: int | None = None) -> pa.Table:
     that step.
     """
     fold = Fold(until=until)
-    return _query(judgements, f"{links(f'({fold.found})', f'({fold.ruled})')} {_ORDER}")
+    return _query(_USUAL, judgements, f"{links(f'({fold.found})', f'({fold.ruled})')} {_ORDER}")
 
 
-def doubts(judgements: Table, until: int | None = None) -> pa.Table:
+def doubts(judgements: Table, until: int | None = None, limits: EngineLimits = _USUAL) -> pa.Table:
     """The possible matches that are open: columns as links, ``entity`` being the one that the
     record may be the same as.
     """
-    return _query(judgements, f"{Fold(until=until).doubts} {_ORDER}, entity, method")
+    return _query(limits, judgements, f"{Fold(until=until).doubts} {_ORDER}, entity, method")
 
 
-def _query(judgements: Table, query: str) -> pa.Table:
-    with open_sql(EngineLimits()) as connection:
+def _query(limits: EngineLimits, judgements: Table, query: str) -> pa.Table:
+    with open_sql(limits) as connection:
         connection.register("judgements", judgements)
         return connection.sql(query).to_arrow_table()
 

@@ -45,6 +45,18 @@ def test_a_variable_is_no_table() -> None:
     assert numbers.num_rows == 1
 
 
+def test_without_a_folder_to_spill_into_nothing_is_spilt(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with (
+        open_sql(EngineLimits(threads=1, memory="59MB")) as connection,
+        pytest.raises(duckdb.OutOfMemoryException),
+    ):
+        connection.execute(ROOM.replace("2_500_000", "9_000_000"))
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_nothing_is_left_of_what_is_closed(tmp_path: Path) -> None:
     limits = LIMITS.model_copy(update={"spill": tmp_path / "spill"})
 
