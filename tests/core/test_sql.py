@@ -97,3 +97,15 @@ def test_many_may_open_it_at_once() -> None:
 
     with ThreadPoolExecutor(8) as pool:
         assert list(pool.map(count, range(200))) == list(range(200))
+
+
+def test_nobody_starts_duckdb_otherwise() -> None:
+    root = Path(__file__).parents[2]
+    rooms = ("core", "catalog", "connectors", "policies", "reconcile", "hub")
+    found = [
+        file.relative_to(root).as_posix()
+        for room in rooms
+        for file in (root / room).rglob("*.py")
+        if "duckdb.connect(" in file.read_text("utf-8")
+    ]
+    assert found == ["core/sql.py"]
