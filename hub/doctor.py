@@ -11,10 +11,12 @@ from pathlib import Path
 
 from connectors.registry import missing_secrets
 from core.errors import HubError
+from core.lake import TableVersion
 from core.messages import say, spoken
 from core.spark.session import missing
 from core.sql import DUCKDB
 from hub.app import Hub, open_hub
+from hub.pipeline.states import DatasetState, SubjectState
 from hub.settings import Settings, read_settings
 from hub.stewardship.idle import idle
 from hub.workspace import WorkspaceMissing
@@ -68,7 +70,13 @@ class _Examination:
         try:
             with open_hub(self._settings) as hub:
                 yield self._finding(True, "doctor_database")
-                for part in (self._workspace, self._release, self._rulings, self._log):
+                for part in (
+                    self._workspace,
+                    self._release,
+                    self._lake,
+                    self._rulings,
+                    self._log,
+                ):
                     yield from self._guarded(part, hub)
         except HubError as error:
             yield Finding(
@@ -109,6 +117,20 @@ class _Examination:
             raise releases.ReleaseMissing
         releases.check_signature(release, hub.keys)
         yield self._finding(True, "doctor_release")
+
+    def _lake(self, hub: Hub) -> Iterator[Finding]:
+        """What lies between the first release and the current one came there in between."""
+        with hub.engine.connect() as connection:
+            found = (releases.first(connection), releases.current(connection))
+        for release in found:
+            manifest = {"datasets": {}, "subjects": {}} if release is None else release.manifest
+            for state in (
+                *map(DatasetState.model_validate, manifest["datasets"].values()),
+                *map(SubjectState.model_validate, manifest["subjects"].values()),
+            ):
+                for version in (value for _, value in state if isinstance(value, TableVersion)):
+                    hub.lake.open(version)
+        yield self._finding(True, "doctor_lake")
 
     def _rulings(self, hub: Hub) -> Iterator[Finding]:
         """Those that do nothing are told, but nothing is wrong with them."""

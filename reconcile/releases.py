@@ -55,6 +55,12 @@ def current(connection: Connection) -> Release | None:
     return None if row is None else Release(**row._mapping)
 
 
+def first(connection: Connection) -> Release | None:
+    """The release before all others; None before there is one."""
+    row = connection.execute(select(Release).order_by(Release.number).limit(1)).first()
+    return None if row is None else Release(**row._mapping)
+
+
 def of_run(connection: Connection, run: str) -> Release | None:
     """The release a run published, if it did."""
     row = connection.execute(select(Release).where(Release.run == run)).first()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import yaml
 
 from tests.hub.conftest import Place
@@ -10,6 +11,19 @@ from tests.hub.conftest import Place
 def test_a_healthy_hub(published: Place) -> None:
     shown = published.succeed("doctor")
     assert "FAIL" not in shown
+
+
+@pytest.mark.parametrize("table", ["golden/resident", "landing/police.people"])
+def test_a_lake_that_lacks_what_a_release_is_made_of(published: Place, table: str) -> None:
+    place = published.home / "lake" / table
+    away = place.rename(published.home / "away")
+    try:
+        done = published.command("doctor")
+    finally:
+        away.rename(place)
+    assert done.returncode == 1
+    assert f"of {table} is not in the lake" in done.stdout.replace("\n", " ")
+    assert done.stdout.count("FAIL") == 1
 
 
 def test_nothing_applied(place: Place) -> None:
