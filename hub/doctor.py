@@ -119,18 +119,18 @@ class _Examination:
         yield self._finding(True, "doctor_release")
 
     def _lake(self, hub: Hub) -> Iterator[Finding]:
-        """What lies between the first release and the current one came there in between."""
+        """Looks at two releases, since what came between them is lost last."""
         with hub.engine.connect() as connection:
             found = (releases.first(connection), releases.current(connection))
-        for release in found:
-            manifest = {"datasets": {}, "subjects": {}} if release is None else release.manifest
+        for manifest in (release.manifest for release in found if release is not None):
             for state in (
                 *map(DatasetState.model_validate, manifest["datasets"].values()),
                 *map(SubjectState.model_validate, manifest["subjects"].values()),
             ):
                 for version in (value for _, value in state if isinstance(value, TableVersion)):
                     hub.lake.open(version)
-        yield self._finding(True, "doctor_lake")
+        if any(found):
+            yield self._finding(True, "doctor_lake")
 
     def _rulings(self, hub: Hub) -> Iterator[Finding]:
         """Those that do nothing are told, but nothing is wrong with them."""

@@ -30,6 +30,7 @@ def test_nothing_applied(place: Place) -> None:
     done = place.command("doctor")
     assert done.returncode == 1
     assert "hub apply" in done.stdout
+    assert "lake" not in done.stdout
 
 
 def test_a_missing_secret(place: Place) -> None:
