@@ -12,6 +12,9 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from core.database import open_database, parse_url
+from core.engine import open_engine
+from core.sql import EngineLimits
+from tests.spark import CLUSTER
 
 REPOSITORY = Path(__file__).parent.parent
 
@@ -65,6 +68,25 @@ def database_url(server_url: str) -> Iterator[str]:
     with admin.connect() as connection:
         connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
     admin.dispose()
+
+
+@pytest.fixture(scope="session")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EngineLimits]:
+    """The limits of the one Spark session all tests of this process share: who begins it settles
+    how it runs.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        # So small a job is over before code is worth compiling, or a plan worth a second thought.
+        patch.setenv("JDK_JAVA_OPTIONS", "-XX:TieredStopAtLevel=1")
+        folder = tmp_path_factory.mktemp("conf")
+        settings = ("spark.sql.codegen.wholeStage false", "spark.sql.adaptive.enabled false")
+        (folder / "spark-defaults.conf").write_text("\n".join(settings), encoding="utf-8")
+        patch.setenv("SPARK_CONF_DIR", str(folder))
+        limits = EngineLimits(
+            threads=1, memory="1GB", spill=tmp_path_factory.mktemp("spill"), engine=CLUSTER
+        )
+        open_engine(limits).disconnect()
+        yield limits
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -28,29 +27,12 @@ from reconcile.rulings import RULINGS
 from tests.reconcile import fusing
 from tests.reconcile import linkage_families as families
 from tests.reconcile import linkage_people as people
-from tests.spark import CLUSTER, NEEDS_SPARK
+from tests.spark import NEEDS_SPARK
 
 pytestmark = NEEDS_SPARK
 
 REGISTERS = ("police.residents", "tax.payers", "grid.visits")
 TODAY = date(2026, 1, 1)
-
-
-@pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EngineLimits]:
-    """The limits of the one session all tests share."""
-    with pytest.MonkeyPatch.context() as patch:
-        # So small a job is over before code is worth compiling, or a plan worth a second thought.
-        patch.setenv("JDK_JAVA_OPTIONS", "-XX:TieredStopAtLevel=1")
-        folder = tmp_path_factory.mktemp("conf")
-        settings = ("spark.sql.codegen.wholeStage false", "spark.sql.adaptive.enabled false")
-        (folder / "spark-defaults.conf").write_text("\n".join(settings), encoding="utf-8")
-        patch.setenv("SPARK_CONF_DIR", str(folder))
-        limits = EngineLimits(
-            threads=1, memory="1GB", spill=tmp_path_factory.mktemp("spill"), engine=CLUSTER
-        )
-        open_engine(limits).disconnect()
-        yield limits
 
 
 @pytest.fixture
@@ -72,26 +54,33 @@ def same(one: pa.Table, other: pa.Table) -> None:
     assert [(a, b) for a, b in zip(left, right, strict=True) if a != b] == []
 
 
-def registers(chance: random.Random, number: int, keyed: float) -> dict[str, pa.Table]:
-    """Fit tables in which keys are missing, shared by strangers, and values are misspelt."""
-    everybody = [people.person(chance, n) for n in range(number)]
-    found = {}
-    for register in people.REGISTERS:
-        rows = []
-        for n, person in enumerate(everybody):
-            if chance.random() < 0.8:
-                row = person | {"record": f"{n:05}"}
-                if chance.random() > keyed:
-                    row["resident_id"] = None
-                if chance.random() < 0.1:
-                    row["name"] = str(row["name"])[::-1]
-                if chance.random() < 0.1:
-                    row["mobile"] = None
-                rows.append(row)
+def households(chance: random.Random, number: int, keyed: float) -> dict[str, pa.Table]:
+    """Fit tables of two lists of families in which keys are missing, shared by strangers, and
+    values are misspelt.
+    """
+    content, _ = families.lists(seed=chance.randrange(100), families=number)
+    for rows in content.values():
+        for row in rows:
+            if chance.random() > keyed:
+                row["resident_id"] = None
+            if chance.random() < 0.1:
+                row["name"] = str(row["name"])[::-1]
         for n in range(0, len(rows) - 9, 40):
             rows[n]["resident_id"] = rows[n + 9]["resident_id"]
-        found[register] = people.fit(rows)
-    return found
+    for row in content[families.B][::9]:
+        row["case_no"] = None
+    items = (*families.ITEMS, "resident_id")
+    return {name: families.fit(rows, items) for name, rows in content.items()}
+
+
+def kin() -> Subject:
+    """The people of those lists, whom a number tells, where it stands."""
+    made = families.subject().model_dump(mode="json")
+    number = {"title": made["title"], "element": "resident_id", "key": True}
+    made["attributes"] = {"resident_id": number, **made["attributes"]}
+    for items in made["feeds"].values():
+        items["resident_id"] = "resident_id"
+    return Subject.model_validate(made)
 
 
 def linked_alike(
@@ -135,13 +124,14 @@ def ruled(links: pa.Table) -> pa.Table:
     return pa.Table.from_pylist(made, RULINGS)
 
 
-def test_linking_with_keys_strangers_and_a_model_gives_the_same(
+def test_linking_with_keys_strangers_a_model_and_others_of_a_household_gives_the_same(
     lake: Lake, cluster: EngineLimits
 ) -> None:
-    fit = registers(random.Random(1), 150, keyed=0.75)
-    ledger = linked_alike(people.subject(once=("police.residents",)), fit, lake, cluster)
+    fit = households(random.Random(1), 40, keyed=0.75)
+    ledger = linked_alike(kin(), fit, lake, cluster)
     assert set(ledger["method"].to_pylist()) == {"key", "model", "alone", "steward"}
     assert "possible" in ledger["decision"].to_pylist()
+    assert any("_in_common" in str(why) for why in ledger["explanation"].to_pylist())
 
 
 def test_linking_without_any_key_gives_the_same(lake: Lake, cluster: EngineLimits) -> None:
@@ -179,16 +169,6 @@ def test_linking_without_any_key_gives_the_same(lake: Lake, cluster: EngineLimit
     tables = {feed: pa.Table.from_pylist(rows) for feed, rows in fit.items()}
     ledger = linked_alike(subject, tables, lake, cluster)
     assert "model" in ledger["method"].to_pylist()
-
-
-def test_linking_by_the_others_of_a_household_gives_the_same(
-    lake: Lake, cluster: EngineLimits
-) -> None:
-    content, _ = families.lists(seed=2, families=50)
-    for row in content[families.B][::9]:
-        row["case_no"] = None
-    ledger = linked_alike(families.subject(), families.tables(content), lake, cluster)
-    assert any("_in_common" in str(why) for why in ledger["explanation"].to_pylist())
 
 
 def facts(chance: random.Random, number: int) -> dict[str, pa.Table]:

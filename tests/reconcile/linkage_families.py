@@ -36,10 +36,10 @@ def subject(numbers: bool = True) -> Subject:
     )
 
 
-def fit(listed: Iterable[Row]) -> pa.Table:
-    """A fit table of rows that have ``record`` and some of ``ITEMS``."""
+def fit(listed: Iterable[Row], items: Iterable[str] = tuple(ITEMS)) -> pa.Table:
+    """A fit table of rows that have ``record`` and some of ``items``."""
     listed = list(listed)
-    content = {item: pa.array([row.get(item) for row in listed], pa.string()) for item in ITEMS}
+    content = {item: pa.array([row.get(item) for row in listed], pa.string()) for item in items}
     return pa.table(
         {"_record": pa.array([row["record"] for row in listed], pa.string()), **content}
     )

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pytest
 
 from catalog.contracts import Rule
 from core.spark.session import session
@@ -20,7 +19,7 @@ from reconcile.suites import Suite, run
 from reconcile.suites_on_spark import failing_rows
 from tests.reconcile.quality_tables import contract, item, landed, rule
 from tests.reconcile.test_quality_rules import KINDS, NAMED, ROWS
-from tests.spark import CLUSTER, NEEDS_SPARK
+from tests.spark import NEEDS_SPARK
 
 pytestmark = NEEDS_SPARK
 
@@ -36,14 +35,7 @@ RULES = [
 GIVEN = Given(as_of=date(2020, 6, 1))
 
 
-@pytest.fixture(scope="module")
-def cluster() -> Any:
-    """What makes frames of the cluster."""
-    limits = EngineLimits(threads=1, memory="1GB", engine=CLUSTER)
-    return session(limits)
-
-
-def test_spark_and_pandas_fail_the_same_rows(cluster: Any) -> None:
+def test_spark_and_pandas_fail_the_same_rows(cluster: EngineLimits) -> None:
     recent = Rule(expectation=RECENT_ROWS, arguments={"column": "day", "days": 200})
     items = [item(name, kind, required=name == "text") for name, kind in KINDS.items()]
     asked = contract(
@@ -55,7 +47,7 @@ def test_spark_and_pandas_fail_the_same_rows(cluster: Any) -> None:
     columns: dict[str, Any] = {"_row": rows.row}
     for name, column in rows.items.items():
         columns |= {name: column.value, f"{name}_flaw_": column.flaw}
-    found = failing_rows(suite, GIVEN, cluster.createDataFrame(pa.table(columns)))
+    found = failing_rows(suite, GIVEN, session(cluster).createDataFrame(pa.table(columns)))
     frames = Frames(rows)
     numbers = rows.row.to_numpy()
     expected = suite.bound(GIVEN)
