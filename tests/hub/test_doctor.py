@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 import yaml
 
+from core.spark.session import missing
 from tests.hub.conftest import Place
 
 
@@ -67,4 +71,22 @@ def test_the_command_line_as_a_process_of_its_own(place: Place) -> None:
                           capture_output=True, text=True, check=False)  # fmt: skip
     assert done.returncode != 0
     assert "hub apply" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.skipif(missing() is not None, reason=f"Spark needs {missing()}, which is not here")
+def test_a_cluster_that_cannot_be_reached_is_told_in_plain_words(place: Place) -> None:
+    place.succeed("apply", str(place.workspace))
+    # Without the configuration of a Hadoop there is no YARN to ask. In a process of its own: one
+    # that has a session goes on with it.
+    kept = {k: v for k, v in place.environment.items() if "HADOOP" not in k and "YARN" not in k}
+    done = subprocess.run(
+        [sys.executable, "-m", "hub", "run", "--as-of", "2026-06-30"],
+        env={**kept, "HUB_ENGINE": "yarn"},
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 1
+    assert "No session could be begun on the Spark cluster yarn." in done.stderr
     assert "Traceback" not in done.stderr

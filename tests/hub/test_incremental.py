@@ -172,10 +172,10 @@ def test_changes_upon_changes_come_to_the_same_as_a_whole_run(place: Place) -> N
 def test_a_tenth_touched_since_the_last_whole_run_is_too_much(place: Place) -> None:
     begin(place)
     extents = []
-    for last in range(1, 6):
+    for last in (4, 5):
         write(place, {n: f"139{n:08}" for n in range(last)})
         extents.append(run(place, "2026-06-30")["extents"]["fuse resident"])
-    assert extents == [*[Extent.CHANGES] * 4, Extent.WHOLE]
+    assert extents == [Extent.CHANGES, Extent.WHOLE]
 
 
 def test_where_no_entity_is_touched_their_values_stand(place: Place) -> None:

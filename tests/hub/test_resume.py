@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import signal
-import subprocess
-import sys
-
 import pytest
 
 from hub.app import open_hub
@@ -16,6 +12,7 @@ from hub.stewardship.wishes import Choose
 from reconcile import releases
 from tests.hub import village
 from tests.hub.conftest import Place
+from tests.hub.running import running
 from tests.hub.stewarding import GIRL, call, entity_of, published, run, say_phones, served
 
 # A run of the village says this many lines on its error stream; each is a place to be killed at.
@@ -24,17 +21,10 @@ LINES = 17
 
 def _run_and_kill(place: Place, after: int) -> bool:
     """Starts a run and kills it when it has said ``after`` lines; whether it got that far."""
-    with subprocess.Popen(
-        [sys.executable, "-m", "hub", "run", "--as-of", "2026-06-30"],
-        env=place.environment,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
-        assert process.stderr is not None
-        for said, _ in enumerate(process.stderr, start=1):
+    with running(place.environment, "run", "--as-of", "2026-06-30") as (process, lines):
+        for said, _ in enumerate(lines, start=1):
             if said == after:
-                process.send_signal(signal.SIGKILL)
+                process.kill()
                 return True
     return False
 
@@ -101,16 +91,9 @@ def test_a_run_killed_while_it_publishes_settles_a_ruling_once(place: Place) -> 
         wish = Choose(entity=girl, attribute="name", dataset="phones.users", reason="seen")
         made = Rulings(Office(hub)).make(call(), "resident", wish)
     say_phones(place, {GIRL[0]: "张肖明"})
-    with subprocess.Popen(
-        [sys.executable, "-m", "hub", "run", "--as-of", "2026-06-30"],
-        env=place.environment,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
-        assert process.stderr is not None
-        assert any("begin publish" in line for line in process.stderr)
-        process.send_signal(signal.SIGKILL)
+    with running(place.environment, "run", "--as-of", "2026-06-30") as (process, lines):
+        assert any("begin publish" in line for line in lines)
+        process.kill()
     run(place)
     with open_hub(place.settings) as hub:
         assert served(hub, girl, "name") == ("张晓明", "ruled")

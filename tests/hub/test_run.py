@@ -5,15 +5,12 @@ from __future__ import annotations
 import csv
 import json
 import sqlite3
-import subprocess
-import sys
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from core.spark.session import missing
 from hub.app import Hub, open_hub
 from reconcile import releases
 from tests.hub import village
@@ -213,21 +210,3 @@ def test_an_export_that_cannot_be_written_leaves_what_was_there(
     assert done.returncode == 2
     assert "cannot be written" in done.stderr
     assert [file.name for file in tmp_path.iterdir()] == ["x.csv"]
-
-
-@pytest.mark.skipif(missing() is not None, reason=f"Spark needs {missing()}, which is not here")
-def test_a_cluster_that_cannot_be_reached_is_told_in_plain_words(place: Place) -> None:
-    place.succeed("apply", str(place.workspace))
-    # Without the configuration of a Hadoop there is no YARN to ask. In a process of its own: one
-    # that has a session goes on with it.
-    kept = {k: v for k, v in place.environment.items() if "HADOOP" not in k and "YARN" not in k}
-    done = subprocess.run(
-        [sys.executable, "-m", "hub", "run", "--as-of", "2026-06-30"],
-        env={**kept, "HUB_ENGINE": "yarn"},
-        check=False,
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 1
-    assert "No session could be begun on the Spark cluster yarn." in done.stderr
-    assert "Traceback" not in done.stderr

@@ -104,7 +104,7 @@ def whole(given: tuple[Feeds, pa.Table, pa.Table]) -> tuple[dict[str, pa.Table],
     return {name: in_order(table) for name, table in made.items()}, fused.sources
 
 
-@pytest.mark.parametrize("parts", [1, 5])
+@pytest.mark.parametrize("parts", [1, 3])
 def test_parts_are_decided_as_all_at_once(
     given: tuple[Feeds, pa.Table, pa.Table],
     whole: tuple[dict[str, pa.Table], pa.Table],
