@@ -5,6 +5,11 @@ a few rules to block by, everything learned, records joined at 0.95 and 0.99. Ou
 but the element of each column. Sets that are absent are left out.
 
     python -m bench.linkage --data ../shared/data
+
+In place of all these, on lists of one's own, ours alone (each file is one list; ``--who``: the
+column that tells who a record is about):
+
+    python -m bench.linkage --list a.csv --list b.csv --who person --as name=person_name --once
 """
 
 from __future__ import annotations
@@ -14,7 +19,7 @@ import logging
 import resource
 import time
 from collections import Counter, defaultdict
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
@@ -22,15 +27,18 @@ from typing import Any
 
 import pyarrow as pa
 
+from bench import own
 from bench.linkage_sets import Problem, problem
 from bench.machine import describe, show
 from core.sql import EngineLimits
 
 Clusters = Mapping[tuple[str, str], Hashable]
 Rule = tuple[str, ...]
+LABELLED = ("febrl1", "febrl2", "febrl3", "febrl4", "fake", "historical")
+HEADS = ("set", "by", "precision", "recall", "F1", "seconds", "peak MB")
 # The city by residents, seed, noise, and whether anybody has a number; families by the first three.
 SETS = (
-    "febrl1", "febrl2", "febrl3", "febrl4", "febrl3 key", "febrl4 key", "fake", "historical",
+    *LABELLED, "febrl3 key", "febrl4 key",
     "city 5000/7/1/1", "city 5000/11/4/1", "city 5000/13/2/0", "families 5000/17/2",
 )  # fmt: skip
 
@@ -40,22 +48,48 @@ def main() -> None:
     options.add_argument("--data", type=Path, default=Path("../shared/data"))
     options.add_argument("--sets", nargs="*", default=SETS)
     options.add_argument("--only-ours", action="store_true")
+    options.add_argument("--list", dest="lists", action="append", type=Path, help="of one's own")
+    options.add_argument("--who", help="column of a list: who a record is about")
+    options.add_argument(
+        "--as", dest="kinds", action="append", default=[], metavar="COLUMN=ELEMENT"
+    )
+    options.add_argument("--record", help="column of a list: the record's name")
+    options.add_argument("--key", default="", help="column of a list: a number everybody has once")
+    options.add_argument("--once", action="store_true", help="lists hold everybody once")
     given = options.parse_args()
     print(describe())
+    if given.lists is None:
+        compare(given.sets, given.data, ("ours",) if given.only_ours else ("ours", "splink"))
+        return
+    if given.who is None:
+        options.error("--who is missing")
+    try:
+        told = own.Listed(own.kinds(given.kinds), given.who, given.record, given.key, given.once)
+        found = own.records(given.lists, told)
+    except own.Unusable as error:
+        options.error(str(error))
+    show(HEADS, measured("own", "ours", found))
+
+
+def compare(sets: Iterable[str], data: Path, methods: Sequence[str] = ("ours", "splink")) -> None:
+    """Prints how every method does on every set that is here."""
     rows = []
-    for name in given.sets:
-        for method in ("ours",) if given.only_ours else ("ours", "splink"):
+    for name in sets:
+        for method in methods:
             # A process of its own each, so that its peak of memory is its own.
             with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-                rows += pool.submit(measure, name, method, given.data).result()
-    show(("set", "by", "precision", "recall", "F1", "seconds", "peak MB"), rows)
+                rows += pool.submit(measure, name, method, data).result()
+    show(HEADS, rows)
 
 
 def measure(name: str, method: str, data: Path) -> list[tuple[str, ...]]:
     """One row of the table per answer; none where the set is absent."""
     found = problem(name, data)
-    if found is None:
-        return []
+    return [] if found is None else measured(name, method, found)
+
+
+def measured(name: str, method: str, found: Problem) -> list[tuple[str, ...]]:
+    """One row of the table per answer."""
     start = time.perf_counter()
     answers = ours(found) if method == "ours" else splinks(found)
     seconds = time.perf_counter() - start

@@ -1,6 +1,8 @@
-"""Whose value counts: fusion beside plain majority, the best single source and TruthFinder.
+"""Who is the same: linking beside Splink's own defaults, on the labelled sets (``linkage`` of the
+data folder). Whose value counts: fusion beside plain majority, the best single source and
+TruthFinder.
 
-Runs on the real claims of book sellers (``fusion/book`` of the data folder), on claims made up
+Fusion runs on the real claims of book sellers (``fusion/book`` of the data folder), on claims made up
 with known errors and copiers, and on a sample city after a whole run; prints accuracy, the worst
 difference to majority, the share of the gap between majority and oracle that is closed, how far
 confidence is off (ECE, Brier, the curve), seconds and peak memory (of this process, DuckDB
@@ -8,16 +10,18 @@ included, PostgreSQL and the departments' own processes not). Then the speed bes
 vote in DuckDB.
 
     python -m bench.truth --data ../shared/data --entities 100000 --residents 20000
+
+In place of all this, on claims of one's own (``thing, source, value`` and, where there are such,
+``attribute, day``; what is true: ``thing, value`` and ``attribute``):
+
+    python -m bench.truth --claims said.csv --truth true.csv --as home=address
 """
 
 from __future__ import annotations
 
 import argparse
-import html
-import re
 import resource
 import time
-import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -31,11 +35,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from ibis.backends.duckdb import Backend
 
+from bench import own
+from bench.books import book_claims, book_truth
+from bench.linkage import LABELLED, compare
 from bench.machine import Spent, describe, spent
 from bench.machine import show as show_table
 from bench.peers import Answer, Table, best_source, majority, truth_finder
 from bench.truth_city import Attribute, published, subjects
 from bench.worlds import WORLDS, Ages, make
+from catalog.standards import elements
 from catalog.subjects import Subject
 from core.engine import connect
 from core.sql import EngineLimits
@@ -239,29 +247,6 @@ def books(folder: Path) -> None:
         curve([found])
 
 
-def book_claims(folder: Path) -> Table:
-    """Book → seller → the authors' family names."""
-    table: dict[str, dict[str, str]] = {}
-    codes: dict[str, str] = {}
-    for line in (folder / "book.txt").read_text("utf-8", errors="replace").splitlines():
-        seller, isbn, _, names = line.split("\t")
-        gist = family_names(names)
-        if gist:
-            dataset = codes.setdefault(seller, f"seller.s{len(codes)}")
-            table.setdefault(isbn13(isbn), {}).setdefault(dataset, gist)
-    return table
-
-
-def book_truth(folder: Path, name: str, table: Table) -> Answer:
-    """The family names of the authors of those books whose truth is known."""
-    truth = {}
-    lines = (folder / f"book_{name}.txt").read_text("utf-8", errors="replace").splitlines()
-    for isbn, _, names in (line.partition("\t") for line in lines):
-        if names.strip() and isbn13(isbn) in table:
-            truth[isbn13(isbn)] = family_names(names)
-    return truth
-
-
 def city(residents: int, seed: int, noise: float) -> None:
     """Prints how every method does in a sample city, after a whole run."""
     with published(residents, seed, noise) as (hub, truth, report, took):
@@ -278,33 +263,34 @@ def city(residents: int, seed: int, noise: float) -> None:
 
 
 def beside(attribute: Attribute) -> Outcome:
-    """Every method on the claims of a city's attribute; ours is what the run published."""
+    """Every method on the claims about an attribute; ours is what is decided already."""
     return outcome(attribute.claims, attribute.truth, lambda _: attribute.found)
 
 
-def isbn13(isbn: str) -> str:
-    """The first 12 digits of the long form, the same for both forms."""
-    return f"978{isbn[:9]}" if len(isbn.strip()) == 10 else isbn.strip()[:12]
-
-
-def family_names(text: str) -> str:
-    """The authors' family names, sorted: ``Knuth, Donald E.`` and ``D. Knuth`` are the same."""
-    folded = unicodedata.normalize("NFKD", html.unescape(text).lower())
-    plain = re.sub(
-        r"\([^)]*\)|\b(by|author|editor|edited|jr|sr|ph\.?d)\b|not available", " ", folded
-    )
-    found = set()
-    for part in re.split(r"[;/|&]|\band\b", plain):
-        pieces = [_words(piece) for piece in part.split(",") if _words(piece)]
-        if len(pieces) % 2 == 0 and all(len(piece) == 1 for piece in pieces[::2]):
-            found |= {piece[-1] for piece in pieces[::2]}
-        else:
-            found |= {piece[-1] for piece in pieces}
-    return " ".join(sorted(found))
-
-
-def _words(piece: str) -> list[str]:
-    return re.findall(r"[a-z]+", piece.replace("'", "").replace("-", ""))
+def one_s_own(given: own.Claims) -> None:
+    """Prints how every method does on claims from a file."""
+    about = given.subject
+    today = max((day for day in given.rows["as_of"].to_pylist() if day), default=None)
+    with spent() as took:
+        now = TODAY if today is None else date.fromisoformat(today)
+        golden = fuse(connect(EngineLimits()), about, given.rows, now).golden.to_pyarrow()
+    found: dict[str, dict[str, tuple[str, float]]] = {name: {} for name in about.attributes}
+    for told in golden.select(["entity", "attribute", "value", "confidence"]).to_pylist():
+        name = told["attribute"]
+        gist = elements()[about.attributes[name].element].gist(told["value"])
+        found[name][told["entity"]] = (gist, told["confidence"])
+    sources = len(given.rows["dataset"].unique())
+    aside = "".join(f"; left out: {n:,} {why}" for why, n in sorted(given.left_out.items()))
+    print(f"{given.rows.num_rows:,} claims of {sources} sources{aside}; fused in {took}")
+    outcomes = {
+        f"{name}, {len(truth)} known": beside(
+            Attribute(name, given.table(name), truth, found[name])
+        )
+        for name, truth in given.true.items()
+        if truth
+    }
+    show_table(HEADS[:-2], [row(name, [each])[:-2] for name, each in outcomes.items()])
+    curve(list(outcomes.values()))
 
 
 def speed(entities: int) -> None:
@@ -363,8 +349,21 @@ def main() -> None:
     options.add_argument("--residents", type=int, default=2000, help="of the sample city")
     options.add_argument("--seed", type=int, default=7, help="of the sample city")
     options.add_argument("--noise", type=float, default=1, help="of the sample city")
+    options.add_argument("--claims", type=Path, help="of one's own, CSV")
+    options.add_argument("--truth", type=Path, help="of these, CSV")
+    options.add_argument("--as", dest="kinds", action="append", default=[], metavar="NAME=ELEMENT")
     given = options.parse_args()
     print(describe())
+    if given.claims is not None:
+        if given.truth is None:
+            options.error("--truth is missing")
+        try:
+            one_s_own(own.claims(given.claims, given.truth, own.kinds(given.kinds)))
+        except own.Unusable as error:
+            options.error(str(error))
+        return
+    print("who is the same, on labelled sets (python -m bench.linkage has more)")
+    compare(LABELLED, given.data)
     if (given.data / "fusion" / "book").is_dir():
         books(given.data / "fusion" / "book")
     else:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from bench import linkage, own, truth
 from bench.truth import beside
 from bench.truth_city import known
 from catalog.subjects import Subject
@@ -90,3 +93,94 @@ def written(folder: Path) -> tuple[Lake, Results]:
         claims=lake.write("claims", pa.Table.from_pylist(claims)),
         golden=lake.write("golden", pa.Table.from_pylist(golden)),
     )
+
+
+def test_claims_of_ones_own_are_judged_and_none_is_lost(tmp_path: Path, bench: Bench) -> None:
+    said, true = tmp_path / "said.csv", tmp_path / "true.csv"
+    lines = ["thing,source,attribute,value,day"]
+    for n in range(30):
+        for source in ("a", "b", "c"):
+            value = "1380000000" + ("9" if source == "c" and n % 3 else str(n % 8))
+            lines.append(f"t{n},{source},mobile,{value},2026-01-0{n % 9 + 1}")
+            lines.append(f"t{n},{source},name,n{n},")
+    lines += ["t1,a,mobile,13800000002,2025-01-01", "t2,d,mobile,12,", "t3,d,mobile,,"]
+    said.write_text("\n".join(lines), "utf-8")
+    known = [f"t{n},mobile,+86 138 0000 000{n % 8}" for n in range(30)]
+    true.write_text(
+        "\n".join(["thing,attribute,value", *known, "gone,mobile,13800000000"]), "utf-8"
+    )
+    found = own.claims(said, true, {"mobile": "mobile"})
+    assert found.rows.num_rows + sum(found.left_out.values()) == len(lines) - 1
+    assert found.left_out == {
+        "another claim of the source about the same": 1, "not a value": 1, "empty": 1,
+    }  # fmt: skip
+    assert found.table("mobile")["t1"]["source.s0"] == "13800000001"
+    assert {name: len(answer) for name, answer in found.true.items()} == {"mobile": 30, "name": 0}
+    _, shown, _ = bench("truth", "--claims", said, "--truth", true, "--as", "mobile=mobile")
+    assert "180 claims of 3 sources" in shown
+    [row] = [line.split() for line in shown.splitlines() if "30 known" in line]
+    assert row[3:8] == ["1.000", "1.000", "1.000", "1.000", "1.000"]
+
+
+def test_lists_of_ones_own_are_linked(tmp_path: Path, bench: Bench) -> None:
+    rows = [(f"4406051990010100{n:02}", f"王{n}", f"p{n}") for n in range(40)]
+    for name, has in (("a.csv", rows[:30]), ("b.csv", rows[10:])):
+        content = ["number,name,who", *(",".join(row) for row in has)]
+        (tmp_path / name).write_text("\n".join(content), "utf-8")
+    given = ["--list", tmp_path / "a.csv", "--list", tmp_path / "b.csv", "--who", "who", "--once"]
+    told = ["--key", "number", "--as", "number=identifier", "--as", "name=person_name"]
+    _, shown, _ = bench("linkage", *given, *told)
+    assert shown.splitlines()[-2].split()[:5] == [
+        "own",
+        "ours",
+        "1.0000",
+        "1.0000",
+        "1.0000",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("truth", "--claims", "a.csv"), "--truth is missing"),
+        (
+            ("truth", "--claims", "a.csv", "--truth", "a.csv"),
+            "a.csv lacks source, value; it has thing",
+        ),
+        (("truth", "--claims", "no.csv", "--truth", "a.csv"), "no.csv cannot be read"),
+        (
+            ("truth", "--claims", "a.csv", "--truth", "a.csv", "--as", "x"),
+            "'x' is not NAME=ELEMENT",
+        ),
+        (("linkage", "--list", "a.csv"), "--who is missing"),
+        (("linkage", "--list", "a.csv", "--who", "thing", "--as", "b=text"), "no list has b"),
+        (("linkage", "--list", "a.csv", "--who", "thing", "--record", "thing"), "tell rows apart"),
+    ],
+)
+def test_unusable_sets_are_told_in_words(
+    tmp_path: Path, bench: Bench, arguments: tuple[str, ...], words: str
+) -> None:
+    (tmp_path / "a.csv").write_text("thing\nt1\nt1\n", "utf-8")
+    name, *more = arguments
+    code, _, told = bench(name, *(tmp_path / a if a.endswith(".csv") else a for a in more))
+    assert code == 2
+    assert words in " ".join(told.split()).replace(f"{tmp_path}/", "")
+
+
+Bench = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def bench(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Bench:
+    """Runs a benchmark as its command line does: its exit code, and what it printed."""
+
+    def run(name: str, *arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", [name, *map(str, arguments)])
+        code = 0
+        try:
+            {"truth": truth, "linkage": linkage}[name].main()
+        except SystemExit as ended:
+            code = int(ended.code or 0)
+        return code, *capsys.readouterr()
+
+    return run
