@@ -16,11 +16,14 @@ import pyarrow as pa
 from bench.linkage_sets import Problem, cleaned
 from bench.peers import Answer
 from catalog.standards import elements
+from catalog.standards.base import Element
 from catalog.subjects import Subject
+from reconcile.fusion.details import finest
 from reconcile.fusion.gather import CLAIM
 
 TITLE = {"zh": "物", "en": "Thing"}
 PLAIN = "text"
+NOTHING: Mapping[str, str] = {}
 _VALUE = "value"
 """The attribute where a file has no column for it."""
 
@@ -33,22 +36,16 @@ class Unusable(Exception):
 
 @dataclass
 class Claims:
-    """``rows``: as :func:`reconcile.fusion.gather.claims` gives them. ``left_out``: why → rows of
-    the file that claim nothing. ``true``: attribute → thing → gist, of what is claimed.
+    """``rows``: as :func:`reconcile.fusion.gather.claims` gives them. ``said``: attribute → thing →
+    source → gist. ``true``: attribute → thing → gist, of what is claimed. ``left_out``: why → rows
+    of the file that claim nothing.
     """
 
     subject: Subject
     rows: pa.Table
+    said: Mapping[str, dict[str, dict[str, str]]]
     true: Mapping[str, Answer]
     left_out: Counter[str] = field(default_factory=Counter)
-
-    def table(self, attribute: str) -> dict[str, dict[str, str]]:
-        """Thing → source → gist."""
-        said: dict[str, dict[str, str]] = defaultdict(dict)
-        for row in self.rows.to_pylist():
-            if row["attribute"] == attribute:
-                said[row["entity"]][row["dataset"]] = row["gist"]
-        return dict(said)
 
 
 def kinds(told: Iterable[str]) -> dict[str, str]:
@@ -90,21 +87,33 @@ def claims(said: Path, true: Path, kind: Mapping[str, str]) -> Claims:
     if not latest:
         raise Unusable(f"{said}: no claim is left")
     names = {source: f"source.s{n}" for n, source in enumerate(sorted({s for *_, s in latest}))}
+    plain: dict[str, dict[str, dict[str, str]]] = defaultdict(lambda: defaultdict(dict))
+    for (thing, attribute, source), (*_, gist) in latest.items():
+        plain[attribute][thing][names[source]] = gist
+    subject = about(sorted(plain), kind)
+    more = {
+        (thing, attribute): finest(_element(subject, attribute), set(claimed.values()))
+        for attribute, things in plain.items()
+        for thing, claimed in things.items()
+    }
     content = [
-        (thing, attribute, value, gist, names[source], thing, day or None)
+        (thing, attribute, value, more[thing, attribute].get(gist, gist), names[source], thing,
+         day or None)
         for (thing, attribute, source), (day, value, gist) in latest.items()
-    ]
+    ]  # fmt: skip
     columns = zip(*content, strict=True)
     rows = pa.table([pa.array(column, pa.string()) for column in columns], list(CLAIM))
-    known: dict[str, Answer] = defaultdict(dict)
+    answers: dict[str, Answer] = {attribute: {} for attribute in plain}
     for row in _understood(_rows(true, ("thing", "value")), kind, Counter()):
-        known[row["attribute"]][row["thing"]] = row["gist"]
-    about = set(zip(*(rows.column(c).to_pylist() for c in ("attribute", "entity")), strict=True))
-    claimed = sorted({attribute for attribute, _ in about})
-    answers = {a: {t: g for t, g in known[a].items() if (a, t) in about} for a in claimed}
+        if row["thing"] in plain.get(row["attribute"], ()):
+            answers[row["attribute"]][row["thing"]] = row["gist"]
     if not any(answers.values()):
         raise Unusable(f"{true} knows nothing of what is claimed")
-    return Claims(_subject(claimed, kind), rows, answers, left_out)
+    return Claims(subject, rows, plain, answers, left_out)
+
+
+def _element(subject: Subject, attribute: str) -> Element:
+    return elements()[subject.attributes[attribute].element]
 
 
 def _understood(
@@ -129,10 +138,11 @@ def _understood(
                 yield row | made
 
 
-def _subject(attributes: Collection[str], kind: Mapping[str, str]) -> Subject:
-    about = {a: {"title": TITLE, "element": kind.get(a, PLAIN)} for a in attributes}
+def about(attributes: Collection[str], kind: Mapping[str, str] = NOTHING) -> Subject:
+    """A subject of attributes, whose elements ``kind`` tells; plain text without it."""
+    told = {a: {"title": TITLE, "element": kind.get(a, PLAIN)} for a in attributes}
     return Subject.model_validate(
-        {"subject": "thing", "title": TITLE, "attributes": about, "feeds": {}}
+        {"subject": "thing", "title": TITLE, "attributes": told, "feeds": {}}
     )
 
 

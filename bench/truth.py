@@ -20,52 +20,37 @@ In place of all this, on claims of one's own (``thing, source, value`` and, wher
 from __future__ import annotations
 
 import argparse
-import resource
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from functools import partial
+from itertools import product
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-from ibis.backends.duckdb import Backend
 
-from bench import own
+from bench import addresses, own
 from bench.books import book_claims, book_truth
 from bench.linkage import LABELLED, compare
 from bench.machine import Spent, describe, spent
 from bench.machine import show as show_table
 from bench.peers import Answer, Table, best_source, majority, truth_finder
 from bench.truth_city import Attribute, published, subjects
+from bench.truth_speed import speed
 from bench.worlds import WORLDS, Ages, make
 from catalog.standards import elements
 from catalog.subjects import Subject
 from core.engine import connect
 from core.sql import EngineLimits
 from reconcile.fusion import fuse
+from reconcile.fusion.details import tells_less
 
 TODAY = date(2026, 1, 1)
-TITLE = {"zh": "值", "en": "value"}
 Floats = npt.NDArray[np.float64]
 Decided = Callable[[Table], dict[str, tuple[str, float]]]
-
-
-@contextmanager
-def measured(name: str) -> Iterator[dict[str, float]]:
-    """Prints wall and processor seconds and the peak memory of the process so far."""
-    found: dict[str, float] = {}
-    before, begin = resource.getrusage(resource.RUSAGE_SELF), time.perf_counter()
-    yield found
-    after = resource.getrusage(resource.RUSAGE_SELF)
-    found["wall"] = time.perf_counter() - begin
-    found["cpu"] = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    peak = after.ru_maxrss / 1024
-    print(f"  {name:34} {found['wall']:6.2f} s, {found['cpu']:6.2f} cpu s, peak {peak:.0f} MiB")
 
 
 def ours(
@@ -94,7 +79,7 @@ def ours(
             "as_of": as_of,
         }
     )
-    fused = fuse(connect(EngineLimits()), subject("kind", "value"), claims, TODAY)
+    fused = fuse(connect(EngineLimits()), own.about(("kind", "value")), claims, TODAY)
     golden = fused.golden.to_pyarrow()
     golden = golden.filter(pc.equal(golden["attribute"], "value"))
     columns = (golden.column(name).to_pylist() for name in ("entity", "value", "confidence"))
@@ -103,18 +88,6 @@ def ours(
 
 def _day(age: int | None) -> str | None:
     return None if age is None else (TODAY - timedelta(days=age)).isoformat()
-
-
-def subject(*attributes: str) -> Subject:
-    """A subject whose attributes are plain text."""
-    return Subject.model_validate(
-        {
-            "subject": "thing",
-            "title": TITLE,
-            "attributes": {name: {"title": TITLE, "element": "text"} for name in attributes},
-            "feeds": {},
-        }
-    )
 
 
 def accuracy(answer: Answer, truth: Answer) -> float:
@@ -269,23 +242,13 @@ def beside(attribute: Attribute) -> Outcome:
 
 def one_s_own(given: own.Claims) -> None:
     """Prints how every method does on claims from a file."""
-    about = given.subject
-    today = max((day for day in given.rows["as_of"].to_pylist() if day), default=None)
     with spent() as took:
-        now = TODAY if today is None else date.fromisoformat(today)
-        golden = fuse(connect(EngineLimits()), about, given.rows, now).golden.to_pyarrow()
-    found: dict[str, dict[str, tuple[str, float]]] = {name: {} for name in about.attributes}
-    for told in golden.select(["entity", "attribute", "value", "confidence"]).to_pylist():
-        name = told["attribute"]
-        gist = elements()[about.attributes[name].element].gist(told["value"])
-        found[name][told["entity"]] = (gist, told["confidence"])
+        found = decided_as_told(given.subject, given.rows)
     sources = len(given.rows["dataset"].unique())
     aside = "".join(f"; left out: {n:,} {why}" for why, n in sorted(given.left_out.items()))
     print(f"{given.rows.num_rows:,} claims of {sources} sources{aside}; fused in {took}")
     outcomes = {
-        f"{name}, {len(truth)} known": beside(
-            Attribute(name, given.table(name), truth, found[name])
-        )
+        f"{name}, {len(truth)} known": beside(Attribute(name, given.said[name], truth, found[name]))
         for name, truth in given.true.items()
         if truth
     }
@@ -293,51 +256,44 @@ def one_s_own(given: own.Claims) -> None:
     curve(list(outcomes.values()))
 
 
-def speed(entities: int) -> None:
-    """Prints what fusion costs beside the barest weighted vote over the same claims."""
-    engine = connect(EngineLimits())
-    sources, attributes = 5, 4
-    made = make_claims(engine, entities, sources, attributes)
-    print(
-        f"speed: {entities} entities x {sources} sources x {attributes} attributes = {made} claims"
-    )
-    with measured("bare weighted vote") as bare:
-        engine.raw_sql(
-            """CREATE TEMP TABLE vote AS SELECT entity, attribute, arg_max(value, score) AS value
-            FROM (SELECT entity, attribute, value,
-                         sum(CASE dataset WHEN 'd1.t' THEN 3 ELSE 2 END) AS score
-                  FROM made GROUP BY ALL) GROUP BY ALL"""
-        )
-    names = tuple(f"a{i}" for i in range(attributes))
-    with measured("fuse") as decided:
-        fused = fuse(engine, subject(*names), engine.table("made"), TODAY)
-    with measured("golden table and conflicts told") as told:
-        rows = [
-            engine.create_table(f"told{i}", t)
-            for i, t in enumerate((fused.golden, fused.conflicts))
-        ]
-    counts = [engine.to_pyarrow(table.count()).as_py() for table in rows]
-    print(f"  {counts[0]} golden values, {counts[1]} conflicts")
-    for clock in ("wall", "cpu"):
-        ratio = (decided[clock] + told[clock]) / bare[clock]
-        print(
-            f"  {clock}: {decided[clock] / bare[clock]:.1f} x the bare vote, {ratio:.1f} x with telling"
-        )
+def places(size: int, seeds: int) -> None:
+    """Prints how every method does on addresses some of which tell less. To others, what tells
+    less is another address; an address without its room counts as wrong. How far confidence is
+    off: from being right as far as the address goes.
+    """
+    print(f"addresses, a share of which lack the room, or building and room: {size}, {seeds} seeds")
+    rows = []
+    about, element = own.about(("value",), {"value": "address"}), elements()["address"]
+    for share, sources in product(addresses.SHARES, (3, 5)):
+        outcomes = []
+        for seed in range(seeds):
+            claims, truth = addresses.make(seed, size, sources, share)
+            said: dict[str, dict[str, str]] = {}
+            for told in claims.to_pylist():
+                gist = element.gist(told["value"])
+                said.setdefault(told["entity"], {})[told["dataset"]] = gist
+            found = decided_as_told(about, claims)["value"]
+            each = beside(Attribute("value", said, truth, found))
+            told_right = [
+                found[thing][0] == gist or tells_less(element, found[thing][0], gist)
+                for thing, gist in truth.items()
+            ]
+            outcomes.append(replace(each, right=np.array(told_right, float)))
+        rows.append(row(f"{share:.0%} tell less, {sources} sources", outcomes)[:-2])
+    show_table(HEADS[:-2], rows)
 
 
-def make_claims(engine: Backend, entities: int, sources: int, attributes: int) -> int:
-    """Claims of which 3% are wrong, in the table ``made``; returns their number."""
-    engine.con.execute(
-        """CREATE TEMP TABLE made AS
-        SELECT 'r-' || substr(md5(i::VARCHAR), 1, 16) AS entity, 'a' || a AS attribute,
-               v AS value, v AS gist, 'd' || s || '.t' AS dataset, 'k' || i AS record,
-               (DATE '2020-01-01' + (hash(i, s) % 2000)::INTEGER)::VARCHAR AS as_of
-        FROM (SELECT *, CASE WHEN hash(i, s, a) % 100 < 3 THEN 'wrong' || hash(i, s, a, 1) % 1000
-                             ELSE 'value' || hash(i, a) % 100000 END AS v
-              FROM range($1) e(i), range($2) b(s), range($3) c(a))""",
-        [entities, sources, attributes],
-    )
-    return entities * sources * attributes
+def decided_as_told(about: Subject, claims: pa.Table) -> dict[str, dict[str, tuple[str, float]]]:
+    """Attribute → thing → gist of the golden value, and how sure it is."""
+    newest = max((day for day in claims["as_of"].to_pylist() if day), default=None)
+    today = TODAY if newest is None else date.fromisoformat(newest)
+    golden = fuse(connect(EngineLimits()), about, claims, today).golden.to_pyarrow()
+    found: dict[str, dict[str, tuple[str, float]]] = {name: {} for name in about.attributes}
+    for told in golden.select(["entity", "attribute", "value", "confidence"]).to_pylist():
+        name = told["attribute"]
+        gist = elements()[about.attributes[name].element].gist(told["value"])
+        found[name][told["entity"]] = (gist, told["confidence"])
+    return found
 
 
 def main() -> None:
@@ -369,6 +325,7 @@ def main() -> None:
     else:
         print(f"books: skipped, {given.data}/fusion/book is absent")
     made_up(given.things, given.seeds)
+    places(given.things, given.seeds)
     city(given.residents, given.seed, given.noise)
     speed(given.entities)
 

@@ -114,7 +114,7 @@ def test_claims_of_ones_own_are_judged_and_none_is_lost(tmp_path: Path, bench: B
     assert found.left_out == {
         "another claim of the source about the same": 1, "not a value": 1, "empty": 1,
     }  # fmt: skip
-    assert found.table("mobile")["t1"]["source.s0"] == "13800000001"
+    assert found.said["mobile"]["t1"]["source.s0"] == "13800000001"
     assert {name: len(answer) for name, answer in found.true.items()} == {"mobile": 30, "name": 0}
     _, shown, _ = bench("truth", "--claims", said, "--truth", true, "--as", "mobile=mobile")
     assert "180 claims of 3 sources" in shown

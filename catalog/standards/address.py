@@ -198,3 +198,15 @@ class Address(Element):
     def gist(self, value: str) -> str:
         """What full and shortened forms of the address share."""
         return gist(value)
+
+    def tells(self, gist: str) -> tuple[str, ...]:
+        """Road and numbers; without room, without building; and where the town is told, what tells
+        all but that.
+        """
+        own = _after(_COMMUNITY, _after(_TOWN, gist))
+        less = [] if own == gist else [own]
+        rest, dash, _ = own.rpartition("-")
+        while dash and _HOUSE.match(rest):
+            less.append(rest)
+            rest, dash, _ = rest.rpartition("-")
+        return own, *less

@@ -204,6 +204,13 @@ class Element(ABC):
         """
         return value
 
+    def tells(self, gist: str) -> tuple[str, ...]:  # noqa: ARG002 - what others override
+        """What a gist tells, and after it all that tells less of the same, such as an address
+        without its room; nothing where values do not differ so. A value that tells less supports
+        the one that tells more.
+        """
+        return ()
+
 
 def as_text(values: pa.Array) -> pa.StringArray:
     """A column of any source type as text: dates in ISO form, whole floats without a point."""

@@ -187,10 +187,9 @@ class Queue:
         it depends on the kind of the entity: another attribute tells that, which may be closed; nor
         where it depends on a value that is not shown as it is.
         """
-        gist = self._material.reader.gist
+        gists = self._material.reader.gists(conflict)
         attribute = conflict.attribute
         element = elements()[self._sight.subject.attributes[attribute].element]
-        served = gist(attribute, conflict.value)
         against = dict(self._material.reader.contested(conflict))
         weighs = attribute not in self._material.by_kind
         alike = attribute not in self._material.by_value
@@ -208,7 +207,7 @@ class Queue:
                     **shown,
                     "as_of": said.as_of,
                     "weight": weight,
-                    "supports": gist(attribute, said.value) == served,
+                    "supports": gists[said.value] == gists[conflict.value],
                     "relation": how,
                 }
             )

@@ -20,6 +20,7 @@ from core.errors import BadInput
 from core.messages import message
 from reconcile.conflicts.relations import swappable
 from reconcile.fusion import fuse
+from reconcile.fusion.details import raised, steps
 from reconcile.fusion.gather import CLAIM, TableLike, as_table
 
 MOST = 100_000
@@ -193,15 +194,18 @@ def _repaired(
     about = both.filter(both.attribute == repair.attribute)
     # What was the only spelling before may now stand beside another one.
     values = engine.to_pyarrow(about.select("value").distinct()).column("value").to_pylist()
-    gist = elements()[subject.attributes[repair.attribute].element].gist
+    element = elements()[subject.attributes[repair.attribute].element]
+    fresh = [element.gist(value) for value in values]
     gists = pa.table(
-        {
-            "value": pa.array(values, pa.string()),
-            "fresh": pa.array([gist(value) for value in values], pa.string()),
-        }
+        {"value": pa.array(values, pa.string()), "fresh": pa.array(fresh, pa.string())}
+    )
+    known = pa.Table.from_pylist(
+        [{"gist": less, "more": more} for less, more in steps(element, set(fresh))],
+        pa.schema([("gist", pa.string()), ("more", pa.string())]),
     )
     told = about.inner_join(ibis.memtable(gists), "value")
     told = told.mutate(gist=told.fresh).select(*CLAIM)
+    told = raised(engine, told, ["entity"], known)
     return told.union(both.filter(both.attribute != repair.attribute))
 
 

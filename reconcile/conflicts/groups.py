@@ -143,11 +143,11 @@ def _contested(subject: Subject, conflicts: Iterable[Conflict]) -> list[_Claim]:
 
 def _newest(reader: Reader, conflict: Conflict, standard: str) -> date | None:
     """The newest day on which the standard was said."""
-    gist = reader.gist(conflict.attribute, standard)
+    gists = reader.gists(conflict)
     days = [
         said.as_of
         for said in conflict.claims
-        if said.as_of and reader.gist(conflict.attribute, said.value) == gist
+        if said.as_of and gists[said.value] == gists[standard]
     ]
     return date.fromisoformat(max(days)) if days else None
 

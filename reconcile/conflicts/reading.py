@@ -19,6 +19,7 @@ from catalog.standards import elements
 from catalog.subjects import Subject
 from core.engine import Data, scan
 from core.types import Status
+from reconcile.fusion.details import finest, tells_less
 from reconcile.fusion.gather import TableLike, as_table
 
 _HIGHEST = 50.0  # nats: past this a value is as good as certain
@@ -98,15 +99,25 @@ class Reader:
     """Tells which values of a subject mean the same, and against what each claim stands."""
 
     def __init__(self, subject: Subject) -> None:
-        known = elements()
+        self._elements = {
+            name: elements()[attribute.element] for name, attribute in subject.attributes.items()
+        }
         self._gist = {
-            name: lru_cache(_REMEMBERED)(known[attribute.element].gist)
-            for name, attribute in subject.attributes.items()
+            name: lru_cache(_REMEMBERED)(element.gist) for name, element in self._elements.items()
         }
 
-    def gist(self, attribute: str, value: str) -> str:
-        """What values of an attribute that mean the same have in common."""
-        return self._gist[attribute](value)
+    def gists(self, conflict: Conflict) -> dict[str, str]:
+        """Each value of a conflict, the served one among them → what those that mean the same
+        have in common.
+        """
+        element, gist = self._elements[conflict.attribute], self._gist[conflict.attribute]
+        values = (conflict.value, *(said.value for said in conflict.claims))
+        found = {value: gist(value) for value in values}
+        if conflict.status == Status.RULED:
+            ruled = found[conflict.value]
+            return {v: ruled if tells_less(element, g, ruled) else g for v, g in found.items()}
+        more = finest(element, set(found.values()))
+        return {value: more.get(gist, gist) for value, gist in found.items()}
 
     def standard(self, conflict: Conflict) -> str:
         """What the claims of a conflict are measured by: the served value, unless only one
@@ -115,7 +126,7 @@ class Reader:
         """
         if conflict.status == Status.RULED:
             return conflict.value
-        served = self.gist(conflict.attribute, conflict.value)
+        served = self.gists(conflict)[conflict.value]
         camps = self.camps(conflict)
         if len(camps.get(served, ())) != 1:
             return conflict.value
@@ -128,21 +139,24 @@ class Reader:
         weight, gist = max(rivals, default=(0.0, ""))
         if weight <= mine:
             return conflict.value
-        return max(camps[gist], key=lambda said: (len(said.value), said.value)).value
+        own = self._gist[conflict.attribute]
+        return max((own(said.value) == gist, len(said.value), said.value) for said in camps[gist])[
+            2
+        ]
 
     def camps(self, conflict: Conflict) -> dict[str, list[Said]]:
         """Gist → those who say so."""
         camps: dict[str, list[Said]] = defaultdict(list)
+        gists = self.gists(conflict)
         for said in conflict.claims:
-            camps[self.gist(conflict.attribute, said.value)].append(said)
+            camps[gists[said.value]].append(said)
         return camps
 
     def contested(self, conflict: Conflict) -> Iterator[tuple[Said, str]]:
         """The claims that do not say what the standard says, each with the standard."""
-        standard = self.standard(conflict)
-        gist = self.gist(conflict.attribute, standard)
+        standard, gists = self.standard(conflict), self.gists(conflict)
         for said in conflict.claims:
-            if self.gist(conflict.attribute, said.value) != gist:
+            if gists[said.value] != gists[standard]:
                 yield said, standard
 
     def doubt(self, conflict: Conflict) -> float:
@@ -151,7 +165,7 @@ class Reader:
         """
         if conflict.status == Status.RULED:
             return 0.0
-        served = self.gist(conflict.attribute, conflict.value)
+        served = self.gists(conflict)[conflict.value]
         scores = {g: sum(s.weight for s in camp) for g, camp in self.camps(conflict).items()}
         odds = {gist: exp(min(score, _HIGHEST)) for gist, score in scores.items()}
         return round(1 - odds.get(served, 0.0) / sum(odds.values()), 4) if odds else 0.0

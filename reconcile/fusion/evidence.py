@@ -14,9 +14,11 @@ import ibis.expr.types as ir
 import pyarrow as pa
 from ibis.backends import BaseBackend
 
+from catalog.standards import elements
 from core.engine import keep
 from reconcile.fusion.ageing import age_in_days, half_lives, undated
 from reconcile.fusion.codes import Sources
+from reconcile.fusion.details import has_details
 from reconcile.fusion.ground import KEY, Ground
 from reconcile.fusion.kinds import OTHER, ByKind, Telling, learn_kinds, of_entities, telling_kinds
 from reconcile.fusion.learning.camps import NOBODY, OPEN, Pattern
@@ -30,6 +32,8 @@ UNIT = 1_000_000  # votes are summed as whole millionths of a nat, so that no or
 MOST_RIVALS = 10.0  # a first guess at wrong values is not higher
 LAST_PLACE = 0xFFFF  # of a dataset; earlier names have higher places
 LONGEST = 0xFFFF  # longer texts count as equally complete
+MOST_DIGITS = 0xFF  # more than so many do not tell more
+DIGITS = "0123456789"
 DAY_BITS = 22  # hold every day of the years 1 to 9999
 LEAST_RIGHT = 1e-9  # a chance that has a logarithm
 WORD = 62  # sources of an attribute that one whole number tells apart
@@ -153,7 +157,12 @@ def weigh(claims: ir.Table, ground: Ground, trust: Sequence[Trust], today: date)
     vote = ibis.greatest((rows.rivals * right / (1 - right)).ln(), LEAST_VOTE)
     designated = rows.fresh_days.notnull()
     timely = is_timely(rows.day, rows.fresh_days, today)
-    length = ibis.least(ibis.coalesce(rows.spelling, rows.gist).length(), LONGEST).cast("int64")
+    text = ibis.coalesce(rows.spelling, rows.gist)
+    length = ibis.least(text.length(), LONGEST).cast("int64")
+    # What has more numbers tells more, however long its words are.
+    digits = text.length() - text.translate(DIGITS, "").length()
+    detail = ibis.least(digits, MOST_DIGITS).cast("int64") * (LONGEST + 1)
+    length += ibis.ifelse(rows.detailed, detail, 0)
     complete = ibis.ifelse(rows.amount, rows.spelling.isnull().cast("int64"), length)
     return rows.select(
         "entity",
@@ -225,6 +234,7 @@ def _weights(ground: Ground, trust: Sequence[Trust]) -> pa.Table:
                 "undated": t.undated,
                 "fresh_days": limit if attribute.designated == t.dataset else None,
                 "amount": attribute.element in AMOUNTS,
+                "detailed": has_details(elements()[attribute.element]),
                 **{name: 1 << bit if i == word else 0 for i, name in enumerate(columns)},
             }
         )
@@ -240,6 +250,7 @@ def _weights(ground: Ground, trust: Sequence[Trust]) -> pa.Table:
             "undated": pa.float64(),
             "fresh_days": pa.int32(),
             "amount": pa.bool_(),
+            "detailed": pa.bool_(),
             **{name: pa.int64() for name in columns},
         }
     )

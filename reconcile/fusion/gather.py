@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping
 from functools import partial, reduce
 
@@ -16,6 +17,7 @@ from catalog.standards.base import Element
 from catalog.subjects import Subject
 from core.engine import keep, scan
 from reconcile.fusion.codes import CLAIM, CODED, Coded, TableLike, as_table, nothing
+from reconcile.fusion.details import raised, steps
 from reconcile.fusion.likeness import AMOUNTS, TOLERANCE
 from reconcile.fusion.linked import SAID, Feeds, Linked, Records
 from reconcile.fusion.repairs import reread
@@ -49,7 +51,8 @@ def gather(
     smallest record; of an attribute with several values all count together. Only where a steward
     joined records, each key that a dataset gives the entity is a claim: what was two is not to be
     forgotten. Values that were invalid are missing in the fit tables and claim nothing.
-    ``gist`` is what values of one entity and attribute that mean the same have in common.
+    ``gist`` is what values of one entity and attribute that mean the same have in common; of one
+    that tells less of the same it is that of what tells more (:mod:`reconcile.fusion.details`).
     Where the subject has a listing, each of its datasets also claims whether it holds an entity.
 
     Args:
@@ -115,15 +118,32 @@ def _add_gists(engine: BaseBackend, subject: Subject, spelled: ir.Table) -> ir.T
         for code, text in zip(codes, texts, strict=True)
     ]
     known = distinct.append_column("gist", pa.array(gists, pa.string()))
+    more = _details(subject, known)
     known = known.filter(pc.not_equal(known.column("gist"), known.column("value")))
     joined = values.left_join(ibis.memtable(known), ["item", "value"])
     told = joined.mutate(gist=ibis.coalesce(joined.gist, joined.value)).select(*SAID, "gist")
+    told = raised(engine, told, item, more)
     alike = spelled.anti_join(differing, item)
     told = told.union(alike.mutate(gist=alike.value).select(*told.columns))
     amounts = [code for code, n in enumerate(names) if subject.attributes[n].element in AMOUNTS]
     if amounts:
         told = _gather_amounts(told, amounts)
     return told.mutate(spelling=told.value.nullif(told.gist)).select(*CODED)
+
+
+def _details(subject: Subject, known: pa.Table) -> pa.Table:
+    """``item, gist, more``: which gists tell more of the same than another."""
+    gists: dict[int, set[str]] = defaultdict(set)
+    for code, gist in zip(*(known.column(c).to_pylist() for c in ("item", "gist")), strict=True):
+        gists[code].add(gist)
+    names = sorted(subject.attributes)
+    rows = [
+        {"item": code, "gist": less, "more": more}
+        for code, mine in gists.items()
+        for less, more in steps(elements()[subject.attributes[names[code]].element], mine)
+    ]
+    columns = [("item", pa.int16()), ("gist", pa.string()), ("more", pa.string())]
+    return pa.Table.from_pylist(rows, pa.schema(columns))
 
 
 def _gather_amounts(claims: ir.Table, amounts: list[int]) -> ir.Table:

@@ -13,7 +13,7 @@ from catalog.standards import elements
 from catalog.subjects import Subject
 from core.engine import keep
 from reconcile.fusion.codes import Coded, Sources, item_codes
-from reconcile.fusion.likeness import means_the_same
+from reconcile.fusion.likeness import bears_out
 
 SAMPLE = 20_000  # entities that trust is learned from
 KEY = ("entity", "item")
@@ -166,7 +166,7 @@ def _bind(engine: BaseBackend, subject: Subject, claims: ir.Table, rulings: ir.T
         ruling = ruled[claim["entity"], claim["item"]]
         element = elements()[subject.attributes[names[claim["item"]]].element]
         value = claim["gist"] if claim["spelling"] is None else claim["spelling"]
-        if value == ruling["value"] or means_the_same(element, value, ruling["value"]):
+        if value == ruling["value"] or bears_out(element, value, ruling["value"]):
             claim["gist"] = ruling["gist"]
         elif claim["gist"] == ruling["gist"]:
             claim["gist"] = value

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from catalog.standards.base import Element
+from reconcile.fusion.details import tells_less
 
 TOLERANCE = 0.005  # of the larger: amounts this close are the same, rounded differently
 AMOUNTS = frozenset({"money", "decimal"})
 
 
-def means_the_same(element: Element, one: str, other: str) -> bool:
-    """Whether two canonical values of an element do."""
-    if element.gist(one) == element.gist(other):
+def bears_out(element: Element, one: str, other: str) -> bool:
+    """Whether a canonical value of an element means what another does, or less of the same."""
+    gists = element.gist(one), element.gist(other)
+    if gists[0] == gists[1] or tells_less(element, *gists):
         return True
     return element.code in AMOUNTS and near(float(one), float(other))
 
