@@ -17,7 +17,7 @@ serve: .venv/run
 	$(BIN)/hub serve
 
 test: .venv/dev
-	$(BIN)/pytest -n 4 --dist worksteal $(PYTEST)
+	$(BIN)/pytest -n 3 --dist worksteal $(PYTEST)
 
 # Linking, fusing and suites on both engines, Spark with two executors; needs Java 17 or newer.
 test-spark: .venv/spark

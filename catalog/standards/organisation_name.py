@@ -99,3 +99,11 @@ class OrganisationName(Element):
     def gist(self, value: str) -> str:
         """The name without brackets and blanks, and with one word for limited companies."""
         return gist(value)
+
+    def tells(self, gist: str) -> tuple[str, ...]:
+        """The name; and of one in Chinese, without its place, its legal form, both."""
+        if not _HAN.search(gist):
+            return (gist,)
+        short = _PLACE.sub("", gist, count=1)
+        less = (short, _FORM.sub("", gist), _FORM.sub("", short))
+        return gist, *dict.fromkeys(name for name in less if 1 < len(name) < len(gist))

@@ -84,6 +84,32 @@ def test_where_more_is_told_in_several_ways_what_tells_less_stands_by_itself(
     assert gists(*values) == expected
 
 
+FIRM, CITYS, SHORT = "佛山市恒鑫贸易有限责任公司", "广州市恒鑫贸易有限公司", "恒鑫贸易"
+
+
+@pytest.mark.parametrize(
+    ("names", "most"),
+    [
+        ((FIRM, SHORT), FIRM),
+        ((FIRM, "恒鑫贸易有限公司", SHORT, "佛山市恒鑫贸易"), FIRM),
+        (("佛山市第一人民医院", "第一人民医院"), "佛山市第一人民医院"),
+        ((FIRM, CITYS, SHORT), None),
+        ((FIRM, "恒鑫"), None),
+        (("Acme Trading Co., Ltd.", "Acme Trading"), None),
+    ],
+)
+def test_names_of_firms_without_place_or_legal_form_tell_less(
+    names: tuple[str, ...], most: str | None
+) -> None:
+    element = elements()["organisation_name"]
+    told = {element.gist(name) for name in names}
+    if most is None:
+        assert finest(element, told) == {}
+    else:
+        full = element.gist(most)
+        assert finest(element, told) == {gist: full for gist in told if gist != full}
+
+
 def said(*values: str | None) -> pa.Table:
     """What the sources say of one person, of whom nobody else is asked."""
     return gathered([values])
