@@ -140,9 +140,8 @@ class Reader:
         if weight <= mine:
             return conflict.value
         own = self._gist[conflict.attribute]
-        return max((own(said.value) == gist, len(said.value), said.value) for said in camps[gist])[
-            2
-        ]
+        said = max(camps[gist], key=lambda s: (own(s.value) == gist, len(s.value), s.value))
+        return said.value
 
     def camps(self, conflict: Conflict) -> dict[str, list[Said]]:
         """Gist → those who say so."""
