@@ -182,6 +182,11 @@ def weigh(claims: ir.Table, ground: Ground, trust: Sequence[Trust], today: date)
     )
 
 
+def completeness(rank: ir.Value) -> ir.Value:
+    """How complete the spelling of a claim of that ``rank`` is."""
+    return rank >> (DAY_BITS + LAST_PLACE.bit_length())
+
+
 def families(trust: Sequence[Trust]) -> dict[Family, int]:
     """(attribute, kind, family) → its number among the families of the attribute and kind."""
     numbers: dict[Family, int] = {}

@@ -12,7 +12,7 @@ from ibis.backends import BaseBackend
 
 from core.engine import keep
 from reconcile.fusion.by_value import Values, by_value
-from reconcile.fusion.evidence import UNIT, bits, families, weigh
+from reconcile.fusion.evidence import UNIT, bits, completeness, families, weigh
 from reconcile.fusion.ground import KEY, Ground
 from reconcile.fusion.kept import choose
 from reconcile.fusion.kinds import by_kind
@@ -202,7 +202,8 @@ class _Plan:
 
     def from_one_source(self, rows: ir.Table, groups: ir.Table) -> ir.Table:
         """Attributes of one group, all as the source says whose values have the best scores
-        together. One that a ruling bears out comes first, then a fresh designated source.
+        together, of equals the one that tells most. One that a ruling bears out comes first, then a
+        fresh designated source.
         """
         camps = self.camps(rows)
         tally = camps.group_by(KEY).agg(**self._tally(camps))
@@ -215,9 +216,14 @@ class _Plan:
             said = said.left_join(rulings, KEY).drop("entity_right", "item_right")
             borne = (said.right == said.gist).fill_null(False).cast("int64").sum()
         bids = said.group_by("entity", "group", "place").agg(
-            borne=borne, fresh=said.fresh.sum(), score=said.score.sum(), day=said.day.max()
+            borne=borne,
+            fresh=said.fresh.sum(),
+            score=said.score.sum(),
+            complete=completeness(said["rank"]).sum(),
+            day=said.day.max(),
         )
-        bid = ibis.struct({n: bids[n] for n in ("borne", "fresh", "score", "day", "place")})
+        order = ("borne", "fresh", "score", "complete", "day", "place")
+        bid = ibis.struct({name: bids[name] for name in order})
         winner = bids.group_by("entity", "group").agg(bid=bid.max())
         winner = winner.select("entity", "group", place=winner.bid["place"])
         won = said.semi_join(winner, ["entity", "group", "place"]).inner_join(tally, KEY)

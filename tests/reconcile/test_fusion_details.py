@@ -172,6 +172,26 @@ def test_who_tells_more_and_less_agree() -> None:
     assert not conflicts(result)
 
 
+def test_of_sources_that_agree_on_a_group_the_one_that_tells_most_is_taken() -> None:
+    about = subject(
+        {
+            "employer": {"element": "organisation_name", "group": "work"},
+            "code": {"group": "work"},
+        },
+        {d: {n: n for n in ("employer", "code")} for d in SOURCES},
+    )
+    days = ("2025-01-01", "2025-06-01", "2025-12-01")
+    fit = {
+        dataset: pa.table({"_record": ["r"], "_as_of": [day], "employer": [name], "code": ["c1"]})
+        for dataset, day, name in zip(SOURCES, days, (FIRM, SHORT, SHORT), strict=False)
+    }
+    links = [{"dataset": d, "record": "r", "entity": "e"} for d in fit]
+    given = claims(engine(), about, fit, pa.Table.from_pylist(links)).to_pyarrow()
+    found = golden(fuse(engine(), about, given, TODAY))
+    assert found["e", "employer"]["value"] == FIRM
+    assert found["e", "code"]["status"] == found["e", "employer"]["status"] == Status.AGREED
+
+
 def test_a_ruling_for_either_wins() -> None:
     for ruled, against in ((FULL, [ELSEWHERE]), (HOUSE, [FULL, ELSEWHERE])):
         rulings = pa.table(
