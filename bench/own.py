@@ -8,15 +8,14 @@ from __future__ import annotations
 import csv
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
 
-from bench.linkage_sets import Problem, cleaned
+from bench.linkage_sets import Problem, cleaned, people
 from bench.peers import Answer
 from catalog.standards import elements
-from catalog.standards.base import Element
 from catalog.subjects import Subject
 from reconcile.fusion.details import finest
 from reconcile.fusion.gather import CLAIM
@@ -28,24 +27,23 @@ _VALUE = "value"
 """The attribute where a file has no column for it."""
 
 Row = dict[str, str]
+Place = tuple[str, str, str]  # thing, attribute, source
 
 
 class Unusable(Exception):
     """A file or an option cannot be used, in words."""
 
 
-@dataclass
+@dataclass(frozen=True)
 class Claims:
     """``rows``: as :func:`reconcile.fusion.gather.claims` gives them. ``said``: attribute → thing →
-    source → gist. ``true``: attribute → thing → gist, of what is claimed. ``left_out``: why → rows
-    of the file that claim nothing.
+    source → gist. ``true``: attribute → thing → gist, of what is claimed.
     """
 
     subject: Subject
     rows: pa.Table
     said: Mapping[str, dict[str, dict[str, str]]]
     true: Mapping[str, Answer]
-    left_out: Counter[str] = field(default_factory=Counter)
 
 
 def kinds(told: Iterable[str]) -> dict[str, str]:
@@ -63,8 +61,8 @@ def kinds(told: Iterable[str]) -> dict[str, str]:
     return found
 
 
-def claims(said: Path, true: Path, kind: Mapping[str, str]) -> Claims:
-    """What sources claim, and what is true.
+def claims(said: Path, true: Path, kind: Mapping[str, str]) -> tuple[Claims, Counter[str]]:
+    """What sources claim, and what is true; and what of the files was left out, and why.
 
     Args:
         said: ``thing, source, value``, and where there are such ``attribute`` and ``day`` (since
@@ -77,52 +75,74 @@ def claims(said: Path, true: Path, kind: Mapping[str, str]) -> Claims:
         Unusable: a file cannot be read, lacks a column, or nothing of it is left.
     """
     left_out: Counter[str] = Counter()
-    latest: dict[tuple[str, str, str], tuple[str, str, str]] = {}
+    latest: dict[Place, tuple[str, str]] = {}
     for row in _understood(_rows(said, ("thing", "source", "value")), kind, left_out):
-        place, told = (row["thing"], row["attribute"], row["source"]), row.get("day") or ""
+        place = (row["thing"], row["attribute"], row["source"])
         if place in latest:
             left_out["another claim of the source about the same"] += 1
-        if place not in latest or told >= latest[place][0]:
-            latest[place] = (told, row["value"], row["gist"])
+        if place not in latest or row["day"] >= latest[place][0]:
+            latest[place] = (row["day"], row["value"])
     if not latest:
         raise Unusable(f"{said}: no claim is left")
-    names = {source: f"source.s{n}" for n, source in enumerate(sorted({s for *_, s in latest}))}
+    unread: Counter[str] = Counter()
+    known = {
+        (row["thing"], row["attribute"]): row["value"]
+        for row in _understood(_rows(true, ("thing", "value")), kind, unread)
+    }
+    left_out.update({f"in the truth: {why}": count for why, count in unread.items()})
+    found = put_together(latest, known, kind)
+    if not any(found.true.values()):
+        raise Unusable(f"{true} knows nothing of what is claimed")
+    return found, left_out
+
+
+def put_together(
+    said: Mapping[Place, tuple[str, str]],
+    true: Mapping[tuple[str, str], str],
+    kind: Mapping[str, str],
+) -> Claims:
+    """Claims as fusion reads them.
+
+    Args:
+        said: thing, attribute and source → the day (empty where it is not told) and the value.
+        true: thing and attribute → the value.
+    """
+    subject = about(sorted({attribute for _, attribute, _ in said}), kind)
+    gist = {name: elements()[a.element].gist for name, a in subject.attributes.items()}
+    names = {source: f"source.s{n}" for n, source in enumerate(sorted({s for *_, s in said}))}
     plain: dict[str, dict[str, dict[str, str]]] = defaultdict(lambda: defaultdict(dict))
-    for (thing, attribute, source), (*_, gist) in latest.items():
-        plain[attribute][thing][names[source]] = gist
-    subject = about(sorted(plain), kind)
+    for (thing, attribute, source), (_, value) in said.items():
+        plain[attribute][thing][names[source]] = gist[attribute](value)
     more = {
-        (thing, attribute): finest(_element(subject, attribute), set(claimed.values()))
+        (thing, attribute): finest(
+            elements()[subject.attributes[attribute].element], set(claimed.values())
+        )
         for attribute, things in plain.items()
         for thing, claimed in things.items()
     }
-    content = [
-        (thing, attribute, value, more[thing, attribute].get(gist, gist), names[source], thing,
-         day or None)
-        for (thing, attribute, source), (day, value, gist) in latest.items()
-    ]  # fmt: skip
-    columns = zip(*content, strict=True)
-    rows = pa.table([pa.array(column, pa.string()) for column in columns], list(CLAIM))
+    rows = []
+    for (thing, attribute, source), (day, value) in said.items():
+        own = plain[attribute][thing][names[source]]
+        raised = more[thing, attribute].get(own, own)
+        rows.append((thing, attribute, value, raised, names[source], thing, day or None))
+    columns = [pa.array(column, pa.string()) for column in zip(*rows, strict=True)]
     answers: dict[str, Answer] = {attribute: {} for attribute in plain}
-    for row in _understood(_rows(true, ("thing", "value")), kind, Counter()):
-        if row["thing"] in plain.get(row["attribute"], ()):
-            answers[row["attribute"]][row["thing"]] = row["gist"]
-    if not any(answers.values()):
-        raise Unusable(f"{true} knows nothing of what is claimed")
-    return Claims(subject, rows, plain, answers, left_out)
-
-
-def _element(subject: Subject, attribute: str) -> Element:
-    return elements()[subject.attributes[attribute].element]
+    for (thing, attribute), value in true.items():
+        if thing in plain.get(attribute, ()):
+            answers[attribute][thing] = gist[attribute](value)
+    return Claims(subject, pa.table(columns, list(CLAIM)), plain, answers)
 
 
 def _understood(
     rows: Sequence[Row], kind: Mapping[str, str], left_out: Counter[str]
 ) -> Iterable[Row]:
-    """Rows that say something, with the value as its element cleans it, and its gist."""
+    """Rows that say something, with attribute and day, and the value as its element cleans it."""
     by_attribute: dict[str, list[Row]] = defaultdict(list)
     for row in rows:
-        by_attribute[row.get("attribute") or _VALUE].append(row)
+        if row["thing"] and row.get("source", "-"):
+            by_attribute[row.get("attribute") or _VALUE].append(row)
+        else:
+            left_out["no thing or no source"] += 1
     days = elements()["date"]
     for attribute, mine in by_attribute.items():
         element = elements()[kind.get(attribute, PLAIN)]
@@ -132,10 +152,10 @@ def _understood(
         for row, (value, day) in zip(mine, pairs, strict=True):
             if value is None:
                 left_out["not a value" if row["value"] else "empty"] += 1
+            elif day is None and row.get("day"):
+                left_out["not a day"] += 1
             else:
-                gist = element.gist(value)
-                made = {"attribute": attribute, "value": value, "gist": gist, "day": day or ""}
-                yield row | made
+                yield row | {"attribute": attribute, "value": value, "day": day or ""}
 
 
 def about(attributes: Collection[str], kind: Mapping[str, str] = NOTHING) -> Subject:
@@ -187,14 +207,7 @@ def records(files: Sequence[Path], told: Listed) -> Problem:
     fed = {column for items in feeds.values() for column in items}
     if absent := [column for column in (*told.kind, told.key) if column and column not in fed]:
         raise Unusable(f"no list has {', '.join(absent)}, or its element is not told")
-    about = {
-        column: {"title": TITLE, "element": element, "key": column == told.key}
-        for column, element in told.kind.items()
-    }
-    subject = Subject.model_validate(
-        {"subject": "thing", "title": TITLE, "attributes": about, "feeds": feeds,
-         "once": tuple(tables) if told.once else ()}
-    )  # fmt: skip
+    subject = people(told.kind, tables, told.once, told.key).model_copy(update={"feeds": feeds})
     return Problem("own", subject, tables, truth)
 
 

@@ -39,16 +39,14 @@ from bench.machine import Spent, describe, spent
 from bench.machine import show as show_table
 from bench.peers import Answer, Table, best_source, majority, truth_finder
 from bench.truth_city import Attribute, published, subjects
-from bench.truth_speed import speed
+from bench.truth_speed import TODAY, speed
 from bench.worlds import WORLDS, Ages, make
 from catalog.standards import elements
-from catalog.subjects import Subject
 from core.engine import connect
 from core.sql import EngineLimits
 from reconcile.fusion import fuse
 from reconcile.fusion.details import tells_less
 
-TODAY = date(2026, 1, 1)
 Floats = npt.NDArray[np.float64]
 Decided = Callable[[Table], dict[str, tuple[str, float]]]
 
@@ -240,12 +238,12 @@ def beside(attribute: Attribute) -> Outcome:
     return outcome(attribute.claims, attribute.truth, lambda _: attribute.found)
 
 
-def one_s_own(given: own.Claims) -> None:
+def one_s_own(given: own.Claims, left_out: Mapping[str, int]) -> None:
     """Prints how every method does on claims from a file."""
     with spent() as took:
-        found = decided_as_told(given.subject, given.rows)
+        found = decided_as_told(given)
     sources = len(given.rows["dataset"].unique())
-    aside = "".join(f"; left out: {n:,} {why}" for why, n in sorted(given.left_out.items()))
+    aside = "".join(f"; left out: {n:,} {why}" for why, n in sorted(left_out.items()))
     print(f"{given.rows.num_rows:,} claims of {sources} sources{aside}; fused in {took}")
     outcomes = {
         f"{name}, {len(truth)} known": beside(Attribute(name, given.said[name], truth, found[name]))
@@ -262,18 +260,13 @@ def places(size: int, seeds: int) -> None:
     off: from being right as far as the address goes.
     """
     print(f"addresses, a share of which lack the room, or building and room: {size}, {seeds} seeds")
-    rows = []
-    about, element = own.about(("value",), {"value": "address"}), elements()["address"]
+    rows, element = [], elements()["address"]
     for share, sources in product(addresses.SHARES, (3, 5)):
         outcomes = []
         for seed in range(seeds):
-            claims, truth = addresses.make(seed, size, sources, share)
-            said: dict[str, dict[str, str]] = {}
-            for told in claims.to_pylist():
-                gist = element.gist(told["value"])
-                said.setdefault(told["entity"], {})[told["dataset"]] = gist
-            found = decided_as_told(about, claims)["value"]
-            each = beside(Attribute("value", said, truth, found))
+            given = addresses.make(seed, size, sources, share)
+            truth, found = given.true["value"], decided_as_told(given)["value"]
+            each = beside(Attribute("value", given.said["value"], truth, found))
             told_right = [
                 found[thing][0] == gist or tells_less(element, found[thing][0], gist)
                 for thing, gist in truth.items()
@@ -283,8 +276,9 @@ def places(size: int, seeds: int) -> None:
     show_table(HEADS[:-2], rows)
 
 
-def decided_as_told(about: Subject, claims: pa.Table) -> dict[str, dict[str, tuple[str, float]]]:
+def decided_as_told(given: own.Claims) -> dict[str, dict[str, tuple[str, float]]]:
     """Attribute → thing → gist of the golden value, and how sure it is."""
+    about, claims = given.subject, given.rows
     newest = max((day for day in claims["as_of"].to_pylist() if day), default=None)
     today = TODAY if newest is None else date.fromisoformat(newest)
     golden = fuse(connect(EngineLimits()), about, claims, today).golden.to_pyarrow()
@@ -314,7 +308,7 @@ def main() -> None:
         if given.truth is None:
             options.error("--truth is missing")
         try:
-            one_s_own(own.claims(given.claims, given.truth, own.kinds(given.kinds)))
+            one_s_own(*own.claims(given.claims, given.truth, own.kinds(given.kinds)))
         except own.Unusable as error:
             options.error(str(error))
         return

@@ -22,7 +22,8 @@ import pyarrow as pa
 from bench.books import book_claims, book_truth
 from bench.machine import Spent, describe, show, spent
 from bench.own import TITLE
-from bench.truth import TODAY, Floats, calibration_error
+from bench.truth import Floats, calibration_error
+from bench.truth_speed import TODAY
 from bench.worlds_sets import WORLDS, Answer, Table, make
 from catalog.standards.several import SEPARATOR, joined
 from catalog.subjects import Subject

@@ -104,15 +104,19 @@ def test_claims_of_ones_own_are_judged_and_none_is_lost(tmp_path: Path, bench: B
             lines.append(f"t{n},{source},mobile,{value},2026-01-0{n % 9 + 1}")
             lines.append(f"t{n},{source},name,n{n},")
     lines += ["t1,a,mobile,13800000002,2025-01-01", "t2,d,mobile,12,", "t3,d,mobile,,"]
+    lines += ["t4,d,mobile,13800000004,soon", ",d,mobile,13800000004,", "t4,,mobile,13800000004,"]
     said.write_text("\n".join(lines), "utf-8")
     known = [f"t{n},mobile,+86 138 0000 000{n % 8}" for n in range(30)]
     true.write_text(
-        "\n".join(["thing,attribute,value", *known, "gone,mobile,13800000000"]), "utf-8"
+        "\n".join(["thing,attribute,value", *known, "gone,mobile,13800000000", "t5,mobile,x"]),
+        "utf-8",
     )
-    found = own.claims(said, true, {"mobile": "mobile"})
-    assert found.rows.num_rows + sum(found.left_out.values()) == len(lines) - 1
-    assert found.left_out == {
+    found, left_out = own.claims(said, true, {"mobile": "mobile"})
+    assert left_out.pop("in the truth: not a value") == 1
+    assert found.rows.num_rows + sum(left_out.values()) == len(lines) - 1
+    assert left_out == {
         "another claim of the source about the same": 1, "not a value": 1, "empty": 1,
+        "not a day": 1, "no thing or no source": 2,
     }  # fmt: skip
     assert found.said["mobile"]["t1"]["source.s0"] == "13800000001"
     assert {name: len(answer) for name, answer in found.true.items()} == {"mobile": 30, "name": 0}

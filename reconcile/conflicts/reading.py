@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import date
 from functools import lru_cache
 from math import exp
@@ -119,15 +119,15 @@ class Reader:
         more = finest(element, set(found.values()))
         return {value: more.get(gist, gist) for value, gist in found.items()}
 
-    def standard(self, conflict: Conflict) -> str:
+    def _standard(self, conflict: Conflict, gists: Mapping[str, str]) -> str:
         """What the claims of a conflict are measured by: the served value, unless only one
         dataset says so and two or more agree on another that outweighs it. So a designated
         source that errs alone is seen to err, although its value is the one that counts.
         """
         if conflict.status == Status.RULED:
             return conflict.value
-        served = self.gists(conflict)[conflict.value]
-        camps = self.camps(conflict)
+        served = gists[conflict.value]
+        camps = _camps(conflict, gists)
         if len(camps.get(served, ())) != 1:
             return conflict.value
         mine = sum(said.weight for said in camps[served])
@@ -143,17 +143,10 @@ class Reader:
         said = max(camps[gist], key=lambda s: (own(s.value) == gist, len(s.value), s.value))
         return said.value
 
-    def camps(self, conflict: Conflict) -> dict[str, list[Said]]:
-        """Gist → those who say so."""
-        camps: dict[str, list[Said]] = defaultdict(list)
-        gists = self.gists(conflict)
-        for said in conflict.claims:
-            camps[gists[said.value]].append(said)
-        return camps
-
     def contested(self, conflict: Conflict) -> Iterator[tuple[Said, str]]:
         """The claims that do not say what the standard says, each with the standard."""
-        standard, gists = self.standard(conflict), self.gists(conflict)
+        gists = self.gists(conflict)
+        standard = self._standard(conflict, gists)
         for said in conflict.claims:
             if gists[said.value] != gists[standard]:
                 yield said, standard
@@ -164,7 +157,16 @@ class Reader:
         """
         if conflict.status == Status.RULED:
             return 0.0
-        served = self.gists(conflict)[conflict.value]
-        scores = {g: sum(s.weight for s in camp) for g, camp in self.camps(conflict).items()}
+        gists = self.gists(conflict)
+        served, camps = gists[conflict.value], _camps(conflict, gists)
+        scores = {g: sum(s.weight for s in camp) for g, camp in camps.items()}
         odds = {gist: exp(min(score, _HIGHEST)) for gist, score in scores.items()}
         return round(1 - odds.get(served, 0.0) / sum(odds.values()), 4) if odds else 0.0
+
+
+def _camps(conflict: Conflict, gists: Mapping[str, str]) -> dict[str, list[Said]]:
+    """Gist → those who say so."""
+    camps: dict[str, list[Said]] = defaultdict(list)
+    for said in conflict.claims:
+        camps[gists[said.value]].append(said)
+    return camps

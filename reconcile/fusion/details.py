@@ -31,7 +31,7 @@ def tells_less(element: Element, gist: str, other: str) -> bool:
 
 def steps(element: Element, gists: Collection[str]) -> Iterator[tuple[str, str]]:
     """Of some gists, each that tells less with each that tells more."""
-    if not has_details(element):
+    if len(gists) < 2 or not has_details(element):
         return
     known = defaultdict(list)
     told = {gist: element.tells(gist) for gist in gists}

@@ -218,7 +218,9 @@ def test_in_conflicts_too_they_stand_together() -> None:
     reader = Reader(ABOUT)
     conflict = read(fuse(engine(), ABOUT, said(WHERE, HOUSE, FULL, ELSEWHERE), TODAY))
     assert [s.value for s, _ in reader.contested(conflict)] == [ELSEWHERE]
-    assert sorted(map(len, reader.camps(conflict).values())) == [1, 3]
+    gists = reader.gists(conflict)
+    assert len({gists[value] for value in (WHERE, HOUSE, FULL)}) == 1
+    assert gists[ELSEWHERE] != gists[FULL]
 
 
 def test_what_a_repair_would_do_is_told_with_them_together() -> None:
