@@ -85,3 +85,12 @@ def reasons(gated: Gated) -> dict[int, list[str]]:
         assert all(set(reason) == {"item", "rule"} for reason in said)
         found[row["_row"]] = [".".join(filter(None, (r["item"], r["rule"]))) for r in said]
     return found
+
+
+PEOPLE = contract(
+    item("number", "identifier", key=True),
+    item("name", "text", required=True),
+    item("born", "date"),
+    item("seen", "date"),
+    as_of="seen",
+)
