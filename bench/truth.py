@@ -32,7 +32,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from bench import addresses, own
+from bench import addresses, own, registers
 from bench.books import book_claims, book_truth
 from bench.linkage import LABELLED, compare
 from bench.machine import Spent, describe, spent
@@ -254,6 +254,23 @@ def one_s_own(given: own.Claims, left_out: Mapping[str, int]) -> None:
     curve(list(outcomes.values()))
 
 
+def several(size: int, seeds: int) -> None:
+    """Prints how every method does on registers of several attributes, over all of these."""
+    print(f"registers of {len(registers.ATTRIBUTES)} attributes: {size} things, {seeds} seeds")
+    rows = []
+    for name, world in registers.WORLDS.items():
+        outcomes = []
+        for seed in range(seeds):
+            given = registers.make(seed, size, world)
+            found = decided_as_told(given)
+            outcomes += [
+                beside(Attribute(about, given.said[about], truth, found[about]))
+                for about, truth in given.true.items()
+            ]
+        rows.append(row(name, outcomes)[:-2])
+    show_table(HEADS[:-2], rows)
+
+
 def places(size: int, seeds: int) -> None:
     """Prints how every method does on addresses some of which tell less. To others, what tells
     less is another address; an address without its room counts as wrong. How far confidence is
@@ -319,6 +336,7 @@ def main() -> None:
     else:
         print(f"books: skipped, {given.data}/fusion/book is absent")
     made_up(given.things, given.seeds)
+    several(given.things, given.seeds)
     places(given.things, given.seeds)
     city(given.residents, given.seed, given.noise)
     speed(given.entities)
