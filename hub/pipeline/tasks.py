@@ -16,7 +16,7 @@ from hub.pipeline.states import SubjectState
 RELEARN_DAYS = 7
 """After so many days a subject is made whole again: values age, and trust with them."""
 
-_METHOD = "8"
+_METHOD = "9"
 """Of making subjects: raised when the same input gives other results than before."""
 
 

@@ -151,6 +151,24 @@ def test_who_copies_is_known_by_other_attributes() -> None:
     assert right[1] > right[0] + 0.04
 
 
+def test_what_cannot_tell_who_copies_does_not_speak_against_it() -> None:
+    sources = (Source(0.9), Source(0.75), Source(0.75, 1), Source(0.85), Source(0.8))
+    world, truth = make(50, sources[:3])
+    # The names tell it; what only the two of them know does not, whoever is right.
+    rows = [*told("y", world), *told("name", make(0, sources)[0])]
+    for name in ("z0", "z1", "z2"):
+        both = make(int(name[1:]), sources[:3])[0]
+        alone = {e: {d: v for d, v in c.items() if d != "s0.t"} for e, c in both.items()}
+        rows += told(name, alone)
+    about = subject({name: {} for name in ("y", "name", "z0", "z1", "z2")})
+    decided = golden(fused(about, table(rows), ENGINE))
+    plain = golden(fused(subject({"y": {}}), table(told("y", world)), ENGINE))
+    found, by_itself = (
+        accuracy({e: of[e, "y"]["value"] for e in world}, truth) for of in (decided, plain)
+    )
+    assert found > by_itself + 0.04
+
+
 def test_of_three_sources_two_that_may_be_copies_are_not_taken_for_the_better_ones() -> None:
     fund, insurance, tax = "fund.t", "insurance.t", "tax.t"
     # Mistakes are mostly the one former value; that copies are likely is known by the names.

@@ -22,6 +22,7 @@ from reconcile.fusion.learning.camps import Camps, Floats, Indices, roots
 from reconcile.fusion.learning.learner import COPY_CHANCE, COPY_MOST, Explanation, Learned
 
 EVIDENCE = 500.0  # things, however many there are
+TOGETHER = 0.1  # attributes that the first guess at how much of a register is copied is worth
 RISK = 0.2  # that an explanation decides worse than the majority, at most
 HIGHEST = 0.99  # past this, sources of few claims would outvote everybody
 LEAST_VOTE = 0.05  # in nats: agreeing never speaks against a value
@@ -125,7 +126,7 @@ def _weights(camps: Camps, explanations: Sequence[Explanation]) -> Floats:
     coarse = 1 + things / EVIDENCE
     evidence = np.array([e.worth / coarse + e.prior / np.sqrt(coarse) for e in explanations])
     worth = _distinct(camps, explanations, evidence.copy())
-    return _shares(worth + _elsewhere(camps, explanations, evidence))
+    return _shares(worth + _elsewhere(camps, explanations, coarse))
 
 
 def _shares(worth: Floats) -> Floats:
@@ -133,26 +134,28 @@ def _shares(worth: Floats) -> Floats:
     return np.asarray(odds / odds.sum(axis=0))
 
 
-def _elsewhere(camps: Camps, explanations: Sequence[Explanation], worth: Floats) -> Floats:
+def _elsewhere(camps: Camps, explanations: Sequence[Explanation], coarse: Floats) -> Floats:
     """Explanation × attribute: by how many nats it is more plausible than by itself, since who
     copies whom in one attribute likely does so in others: registers are copied, not columns.
 
     How much of a register another copies is thought to be drawn from a Beta distribution, of which
-    the claims of each attribute tell as much as copying explains them better than none does: an
-    attribute whose claims hardly tell says hardly anything of the others.
+    the claims of each attribute tell as much as copying fits them better than none does (what either
+    supposes beforehand is no news); an attribute whose claims cannot tell says nothing of others.
     """
     related = np.array([camps.related(e.learned.parent) for e in explanations])
     attribute = camps.attribute[camps.pair_one]
-    worth = worth[:, attribute]
-    for_it = np.where(related, worth, -np.inf).max(axis=0)
-    against = np.where(related, -np.inf, worth).max(axis=0)
-    told = 1 / (1 + np.exp(np.clip(against - for_it, -LOGIT, LOGIT)))
+    fit = np.array([e.fit / coarse for e in explanations])[:, attribute]
+    for_it = np.where(related, fit, -np.inf).max(axis=0)
+    against = np.where(related, -np.inf, fit).max(axis=0)
+    tells = np.isfinite(for_it) & np.isfinite(against)
+    gap = np.where(tells, against, 0) - np.where(tells, for_it, 0)
+    told = 1 / (1 + np.exp(np.clip(gap, -LOGIT, LOGIT)))
     datasets = camps.dataset[camps.pair_one] * len(camps.sources) + camps.dataset[camps.pair_other]
     chance = np.full(len(attribute), COPY_CHANCE)
     for pair in np.unique(datasets):
         of = np.flatnonzero(datasets == pair)
         for place in of:
-            chance[place] = _predicted(told[of[of != place]])
+            chance[place] = _predicted(told[of[tells[of] & (of != place)]])
     chance = np.clip(chance, COPY_CHANCE / 2, COPY_MOST)
     more = np.where(related, np.log(chance / COPY_CHANCE), np.log((1 - chance) / (1 - COPY_CHANCE)))
     found = np.zeros((len(explanations), camps.attributes))
@@ -167,12 +170,12 @@ def _predicted(told: Floats) -> float:
     counts = np.ones(1)
     for chance in told:
         counts = np.convolve(counts, (1 - chance, chance))
+    yes, no = TOGETHER * COPY_CHANCE, TOGETHER * (1 - COPY_CHANCE)
     copied = np.arange(len(counts))
     # The number is beta-binomial: what the prior says of it, for each way to come to it.
-    gammas = [lgamma(COPY_CHANCE + k) + lgamma(1 - COPY_CHANCE + len(told) - k) for k in copied]
-    prior = np.array(gammas)
+    prior = np.array([lgamma(yes + k) + lgamma(no + len(told) - k) for k in copied])
     odds = counts * np.exp(prior - prior.max())
-    return float(np.sum(odds * (COPY_CHANCE + copied)) / np.sum(odds) / (1 + len(told)))
+    return float(np.sum(odds * (yes + copied)) / np.sum(odds) / (TOGETHER + len(told)))
 
 
 def _log_odds(reliability: Floats, rivals: Floats) -> Floats:

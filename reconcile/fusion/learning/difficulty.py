@@ -57,9 +57,10 @@ def harder(learner: Learner, plain: Explanation) -> Explanation:
     claims = camps.by_source(camps.row_count)
     further = np.bincount(camps.attribute, np.log1p(claims / ATTRIBUTE_PRIOR), camps.attributes)
     supposed = (further + np.log1p(things)) / 2
-    worth = camps.by_attribute(likelihood) - learner.complexity(learned, Way()) - supposed
-    worth = np.where(camps.shared(known.rivals) >= FEWEST_RIVALS, worth, -np.inf)
-    return Explanation(learned, truth, worth, plain.prior, hard=True)
+    fit = camps.by_attribute(likelihood) - learner.copying(learned) - supposed
+    fit = np.where(camps.shared(known.rivals) >= FEWEST_RIVALS, fit, -np.inf)
+    worth = fit - learner.complexity(learned, Way())
+    return Explanation(learned, truth, fit, worth, plain.prior, hard=True)
 
 
 def _told(

@@ -65,13 +65,15 @@ class Learned:
 @dataclass(frozen=True)
 class Explanation:
     """One way to explain the claims: what it says of the sources, how likely it makes each camp
-    (``truth``), how well it explains the claims of each attribute (``worth``, nats), and how
-    plausible what it supposes is beforehand (``prior``, nats). ``hard``: it supposes that some
-    things are harder than others (:mod:`reconcile.fusion.learning.difficulty`).
+    (``truth``), how well it fits the claims of each attribute (``fit``, nats), how well it explains
+    them (``worth``: less for unlikely reliabilities), and how plausible the copying that it supposes
+    is beforehand (``prior``, nats). ``hard``: it supposes that some things are harder than others
+    (:mod:`reconcile.fusion.learning.difficulty`).
     """
 
     learned: Learned
     truth: Floats
+    fit: Floats
     worth: Floats
     prior: Floats
     hard: bool = False
@@ -123,8 +125,9 @@ class Learner:
             belief = self._tuned(belief, way)
         truth, likelihood = self._truth(belief)
         learned = self._sum_up(belief)
-        worth = likelihood - self.complexity(learned, way)
-        return Explanation(learned, truth, worth, self._plausibility(learned))
+        fit = likelihood - self.copying(learned)
+        worth = fit - self.complexity(learned, way)
+        return Explanation(learned, truth, fit, worth, self._plausibility(learned))
 
     def _tuned(self, belief: _Belief, way: Way) -> _Belief:
         """``rivals`` a step lower where that makes the claims likelier, and what follows from it.
@@ -170,6 +173,14 @@ class Learner:
         mean = np.where(total[camps.attribute] > 0, mean, belief.reliability)
         return replace(belief, reliability=mean, alone=mean)
 
+    def copying(self, learned: Learned) -> Floats:
+        """Per attribute, by how many nats an explanation must fit better for the rates of copying
+        that were learned from so many claims.
+        """
+        claims = self.camps.by_source(self.camps.row_count)
+        each = np.log(np.maximum(claims, 1)) / 2 * learned.copies
+        return np.bincount(self.camps.attribute, each, self.camps.attributes).astype(np.float64)
+
     def complexity(self, learned: Learned, way: Way) -> Floats:
         """Per attribute, by how many nats an explanation must be better for what it supposes:
         reliabilities far from the usual, and what was learned from so many claims.
@@ -182,12 +193,10 @@ class Learner:
         )
         learning = np.log1p(claims / ATTRIBUTE_PRIOR) / 2
         sources = np.bincount(camps.attribute, minlength=camps.attributes)
-        copying = np.log(np.maximum(claims, 1)) / 2 * learned.copies
         cost = learning - usual
         if way.alike:
             cost = cost / np.maximum(sources[camps.attribute], 1)
-        total = np.bincount(camps.attribute, cost + copying, camps.attributes)
-        return total.astype(np.float64)
+        return np.bincount(camps.attribute, cost, camps.attributes).astype(np.float64)
 
     def _plausibility(self, learned: Learned) -> Floats:
         """Per attribute: each copier is as unlikely as copying is, and copies one of so many."""
