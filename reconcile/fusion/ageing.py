@@ -18,7 +18,7 @@ from reconcile.fusion.ground import Ground
 BINS = 8  # of time between two claims, for each doubling of it
 EVIDENCE = 500.0  # pairs that count, however many there are
 SPREAD = 1.0  # nats by which half-lives typically lie off what is configured
-ERRORS = np.linspace(0.0, 0.6, 61)  # shares of claims that differ whatever their days are
+ERRORS = np.linspace(0.0, 0.5, 51)  # shares of claims that are mistaken whatever their days are
 PARTS = 1_000_000  # of a recency, as whole numbers are summed
 LEAST = 0.01  # recency on average
 REACH = np.linspace(-3.5, 3.5, 141)  # nats around the configured half-life that are looked at
@@ -26,12 +26,19 @@ REACH = np.linspace(-3.5, 3.5, 141)  # nats around the configured half-life that
 Floats = npt.NDArray[np.float64]
 
 
-def half_lives(engine: BaseBackend, ground: Ground) -> dict[str, float]:
+def half_lives(
+    engine: BaseBackend, ground: Ground, rivals: Mapping[str, float]
+) -> dict[str, float]:
     """Attribute → after how many days half of its values have changed.
 
     Two claims about one thing that lie ``d`` days apart differ by mistake, or else because the
-    value changed, which by then it has with a chance of ``1 - 2^(-d / half-life)``. The likeliest
-    half-life is sought near the configured one, as far as the claims give reason to.
+    value changed, which by then it has with a chance of ``1 - 2^(-d / half-life)``. Mistakes fall on
+    few values, often on that of before or after: two may agree, and one may agree with a right
+    claim from the other side of the change. The likeliest half-life is sought near the configured
+    one, as far as the claims give reason to.
+
+    Args:
+        rivals: attribute → how many wrong values a mistake falls on.
     """
     configured = {
         name: float(ground.subject.attributes[name].half_life_days)
@@ -43,7 +50,7 @@ def half_lives(engine: BaseBackend, ground: Ground) -> dict[str, float]:
         found = pairs.setdefault(ground.attributes[row["item"]], [])
         found.append((days, int(row["same"]), int(row["pairs"]) - int(row["same"])))
     return {
-        name: round(_half_life(usual, sorted(pairs.get(name, []))), 1)
+        name: round(_half_life(usual, rivals.get(name, inf), sorted(pairs.get(name, []))), 1)
         for name, usual in configured.items()
     }
 
@@ -68,13 +75,15 @@ def _pairs(ground: Ground) -> ir.Table:
     return rows.group_by("item", "bin").agg(pairs=rows.count(), same=rows.same.sum())
 
 
-def _half_life(usual: float, pairs: list[tuple[float, int, int]]) -> float:
+def _half_life(usual: float, rivals: float, pairs: list[tuple[float, int, int]]) -> float:
     if not pairs:
         return usual
     days, same, apart = (np.array(column, dtype=np.float64) for column in zip(*pairs, strict=True))
     half = usual * np.exp(REACH)
-    keeps = 0.5 ** (days[None, :] / half[:, None])
-    agrees = np.clip(keeps[:, None, :] * (1 - ERRORS[None, :, None]), 1e-6, 1 - 1e-6)
+    keeps = (0.5 ** (days[None, :] / half[:, None]))[:, None, :]
+    right, wrong, hit = 1 - ERRORS[None, :, None], ERRORS[None, :, None], 1 / max(rivals, 1)
+    agrees = keeps * (right**2 + hit * wrong**2) + (1 - keeps) * hit * 2 * right * wrong
+    agrees = np.clip(agrees, 1e-6, 1 - 1e-6)
     # Pairs of one thing are not independent, nor is any source equally good at all times.
     scale = 1 / (1 + (same.sum() + apart.sum()) / EVIDENCE)
     fit = (same * np.log(agrees) + apart * np.log(1 - agrees)).sum(axis=2).max(axis=1) * scale

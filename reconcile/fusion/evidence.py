@@ -58,7 +58,8 @@ def believe(engine: BaseBackend, ground: Ground, today: date) -> list[Trust]:
         if gain > apart.get(name, (0.0, []))[0]:
             apart[name] = gain, by_value
     trust += [t for _, (_, trusts) in sorted(apart.items()) for t in trusts]
-    halves = half_lives(engine, ground)
+    learned = {t.attribute: t.rivals for t in lesson.trust}
+    halves = half_lives(engine, ground, learned)
     without = undated(engine, ground, halves, today)
     return [
         replace(
@@ -153,7 +154,8 @@ def weigh(claims: ir.Table, ground: Ground, trust: Sequence[Trust], today: date)
     rows = claims.inner_join(ibis.memtable(_weights(ground, trust)), "source")
     age = age_in_days(rows.day, today)
     recency = ibis.ifelse(rows.day > 0, (age * rows.decay).exp(), rows.undated)
-    right = ibis.greatest(rows.current * recency, LEAST_RIGHT)
+    by_mistake = (1 - recency) * (1 - rows.current) / rows.rivals
+    right = ibis.greatest(rows.current * recency + by_mistake, LEAST_RIGHT)
     vote = ibis.greatest((rows.rivals * right / (1 - right)).ln(), LEAST_VOTE)
     designated = rows.fresh_days.notnull()
     timely = is_timely(rows.day, rows.fresh_days, today)

@@ -16,6 +16,7 @@ from reconcile.fusion.learning.explaining import PLAIN, explain, plainly, worth
 from reconcile.fusion.learning.learner import START
 
 FEW_RIVALS = 1.0  # of an attribute that nothing is known of
+LEAST = 1e-9  # a share to divide by
 
 
 @dataclass(frozen=True)
@@ -73,10 +74,12 @@ class Trust:
     @property
     def current(self) -> float:
         """How likely a claim of today is right: ``vote`` is that of a claim of average age, and
-        what has changed since is wrong now.
+        of what has changed since, only mistakes may be right now.
         """
         on_average = 1 / (1 + self.rivals * exp(-self.vote))
-        return min(on_average / self.undated, HIGHEST)
+        anyway = (1 - self.undated) / self.rivals
+        found = (on_average - anyway) / max(self.undated - anyway, LEAST)
+        return min(max(found, on_average), HIGHEST)
 
 
 _TYPES = {"str": pa.string(), "str | None": pa.string()}
