@@ -22,8 +22,8 @@ from reconcile.fusion.learning.learner import (
     Learned,
     Learner,
     Way,
-    weighed,
 )
+from reconcile.fusion.learning.mistakes import Mistakes
 
 ROUNDS = 30
 SHARE = 0.2  # of things that are hard, at first
@@ -70,8 +70,8 @@ def _told(
     log-likelihood of its claims.
     """
     source = camps.row_source
-    wrongs = np.maximum(rivals[source], camps.item_camps[camps.row_item] - 1)
-    found = [weighed(camps, a[source], (1 - a[source]) / wrongs, rivals) for a in classes]
+    mistakes = Mistakes(camps, np.ones(len(source), np.bool_), rivals)
+    found = [mistakes.weighed(a[source], 1 - a[source]) for a in classes]
     hard = share[camps.item_attribute]
     logs = [np.log(1 - hard) + found[0][1], np.log(hard) + found[1][1]]
     likelihood = np.logaddexp(*logs)

@@ -17,20 +17,19 @@ import numpy as np
 import numpy.typing as npt
 
 from reconcile.fusion.learning.camps import Camps, Floats, Indices
+from reconcile.fusion.learning.mistakes import Mistakes
 
 WARMING = 2  # rounds before anybody changes whom it copies: all-round agreement is no copying
 ROUNDS = 6  # further rounds
 SETTLING = 3  # last rounds, in which nobody changes whom it copies
 TUNING = 8  # rounds in which the number of rivals is put to the test
 TUNING_STEP = 1.25  # by which factor it may become smaller in each
-SPARE = 0.05  # rivals left for a mistake beyond them all
 START = 0.8  # the reliability of a source nothing is known of
 SOURCE_PRIOR = 20.0  # how many claims that start is worth for a source as a whole
 ATTRIBUTE_PRIOR = 20.0  # how many claims the source as a whole is worth for one attribute
 RIVAL_PRIOR = 20.0  # how many shared mistakes the first guess at the number of rivals is worth
 MOST_RIVALS = 20.0
 HIGHEST = 0.9999  # nobody is believed always
-LEAST_ODDS = 1e-300  # a number that has a logarithm
 COPY_START = 0.9  # the rate of copying that a suspected pair starts with
 COPY_PRIOR = 10.0  # how many shared mistakes independence is worth
 COPY_CAUTION = 3.0  # standard deviations that an estimated rate of copying is lowered by
@@ -150,18 +149,14 @@ class Learner:
 
     def _fits(self, belief: _Belief) -> Floats:
         """Per attribute how well the ``rivals`` fit: the log-likelihood of the claims, with what was
-        thought of rivals at first; items with more mistakes than there are rivals speak for more.
+        thought of rivals at first.
         """
         camps = self.camps
         _, likelihood = self._truth(belief)
         rivals = camps.shared(belief.rivals)
         guess, share = (np.clip(1 / r, 0.01, 0.99) for r in (camps.rivals, rivals))
         first = guess * np.log(share) + (1 - guess) * np.log(1 - share)
-        many = np.zeros(len(camps.count))
-        for given in range(int(camps.item_camps.max(initial=1)) - 1):
-            spare = np.maximum(rivals[camps.item_attribute] - given, SPARE)
-            many += np.where(given < camps.item_camps - 1, np.minimum(np.log(spare), 0), 0)
-        return likelihood + RIVAL_PRIOR * first + camps.by_attribute(many)
+        return likelihood + RIVAL_PRIOR * first
 
     def _level(self, belief: _Belief) -> _Belief:
         """All sources of an attribute as reliable as their claims are on average."""
@@ -206,8 +201,9 @@ class Learner:
         return np.bincount(camps.attribute, each, camps.attributes).astype(np.float64)
 
     def _rows(self, belief: _Belief) -> tuple[Floats, Floats, Floats]:
-        """Per row: how likely its claim is if its camp is right, and if it is wrong; and the rate
-        of copying, 0 unless its model says the same.
+        """Per row: how likely its claim is if its camp is right, and if it is wrong (of one that is
+        not copied: that it errs, wherever it falls); and the rate of copying, 0 unless its model
+        says the same.
         """
         camps = self.camps
         copier = belief.model >= 0
@@ -218,17 +214,16 @@ class Learner:
         source = camps.row_source
         skill = np.where(copier, belief.alone[source], belief.reliability[source])
         right = same + (1 - rate) * skill
-        # An item shows at least as many mistakes as it has camps beside the true one.
-        rivals = np.maximum(belief.rivals[source], camps.item_camps[camps.row_item] - 1)
-        wrong = same + (1 - rate) * (1 - skill) / rivals
-        return right, wrong, same
+        wrong = (1 - rate) * (1 - skill)
+        return right, np.where(same > 0, same + wrong / belief.rivals[source], wrong), same
 
     def _truth(self, belief: _Belief) -> tuple[Floats, Floats]:
         """Per camp how likely its value is the true one, values nobody claims having their share;
         and per attribute the log-likelihood of all claims.
         """
-        right, wrong, _ = self._rows(belief)
-        truth, likelihood = weighed(self.camps, right, wrong, belief.rivals)
+        right, wrong, same = self._rows(belief)
+        mistakes = Mistakes(self.camps, same == 0, belief.rivals)
+        truth, likelihood = mistakes.weighed(right, wrong)
         return truth, self.camps.by_attribute(likelihood)
 
     def _update(self, belief: _Belief, truth: Floats) -> _Belief:
@@ -325,40 +320,6 @@ class Learner:
         return odds / (1 + odds)
 
 
-def weighed(camps: Camps, right: Floats, wrong: Floats, rivals: Floats) -> tuple[Floats, Floats]:
-    """Per camp how likely its value is the true one, values nobody claims having their share; and
-    per item the log-likelihood of its claims.
-
-    Args:
-        right: per row how likely its claim is if its camp is right, ``wrong``: if it is wrong.
-        rivals: per source.
-    """
-    items = len(camps.count)
-    score = np.bincount(camps.row_camp, np.log(right / wrong), len(camps.camp_item))
-    best = np.zeros(items)
-    np.maximum.at(best, camps.camp_item, score)
-    odds = np.exp(score - best[camps.camp_item]) * camps.camp_possible
-    of_item = camps.shared(rivals)[camps.item_attribute]
-    unclaimed = np.maximum(of_item + 1 - camps.item_camps, camps.item_missed)
-    unclaimed = np.where(camps.item_known & ~camps.item_missed, 0, unclaimed)
-    total = np.bincount(camps.camp_item, odds, items) + unclaimed * np.exp(-best)
-    total = np.maximum(total, LEAST_ODDS)
-    base = np.bincount(camps.row_item, np.log(wrong), items)
-    likelihood = base + best + np.log(total) + _ways(of_item, camps.item_camps)
-    return odds / total[camps.camp_item], likelihood.astype(np.float64)
-
-
 def _strongest(rate: Floats) -> Indices:
     found = np.flatnonzero(rate > 0)
     return found[np.argsort(-rate[found], kind="stable")]
-
-
-def _ways(rivals: Floats, camps: npt.NDArray[np.intp]) -> Floats:
-    """Log of the number of ways to give ``camps - 1`` wrong camps different wrong values; makes
-    beliefs in different numbers of rivals comparable.
-    """
-    values = np.maximum(rivals, camps - 1)
-    total = np.zeros(len(values))
-    for given in range(int(camps.max(initial=1)) - 1):
-        total += np.where(given < camps - 1, np.log(np.maximum(values - given, 1)), 0)
-    return total
