@@ -82,9 +82,10 @@ WORLDS: Mapping[str, tuple[Register, ...]] = {
 
 
 def make(seed: int, size: int, registers: Sequence[Register]) -> own.Claims:
-    """What they claim. Names of values are shuffled, apart for each thing."""
+    """What they claim. Names of values are shuffled, apart for each thing, and those of registers."""
     chance = np.random.default_rng(seed)
     names = {name: _shuffled(chance, size) for name in ATTRIBUTES}
+    called = [f"s{place}" for place in chance.permutation(len(registers))]
     told: list[dict[str, npt.NDArray[np.intp]]] = []
     said, known = {}, [chance.random(size) < _KNOWS for _ in registers]
     for place, register in enumerate(registers):
@@ -101,7 +102,7 @@ def make(seed: int, size: int, registers: Sequence[Register]) -> own.Claims:
         for thing in np.flatnonzero(known[place]):
             for name in register.has:
                 value = names[name][thing, mine[name][thing]]
-                said[f"t{thing}", name, f"s{place}"] = "", f"v{value}"
+                said[f"t{thing}", name, called[place]] = "", f"v{value}"
     true = {
         (f"t{thing}", name): f"v{of[thing, 0]}"
         for name, of in names.items()

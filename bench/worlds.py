@@ -128,18 +128,21 @@ WORLDS: Mapping[str, World] = {
 @dataclass(frozen=True)
 class Made:
     """What ``claims`` say; the ``truth`` of whatever anybody claims; how old dated claims are
-    (``ages``); and what sources claim the kind of things is, where there are kinds.
+    (``ages``); what sources claim the kind of things is, where there are kinds; and what each
+    source is ``called``.
     """
 
     claims: Table
     truth: Answer
     ages: Ages
     kinds: Table
+    called: list[str]
 
 
 def make(seed: int, size: int, world: World) -> Made:
     """Names of values are shuffled, so that no tie is broken in favour of the truth; those of a
-    list once for all things, others for each thing.
+    list once for all things, others for each thing. So are those of sources, lest one is better for
+    its name.
     """
     chance = np.random.default_rng(seed)
     size = world.size or size
@@ -156,14 +159,15 @@ def make(seed: int, size: int, world: World) -> Made:
     table: Table = {}
     days: Ages = {}
     kinds: Table = {}
+    called = [f"d{place}.t" for place in chance.permutation(len(world.sources))]
     for s, i in zip(*np.nonzero(known), strict=True):
-        table.setdefault(f"e{i:06}", {})[f"d{s}.t"] = f"v{names[i, told[s, i]]}"
+        table.setdefault(f"e{i:06}", {})[called[s]] = f"v{names[i, told[s, i]]}"
         if world.sources[s].age:
-            days.setdefault(f"e{i:06}", {})[f"d{s}.t"] = int(ages[s, i])
+            days.setdefault(f"e{i:06}", {})[called[s]] = int(ages[s, i])
         if named is not None:
-            kinds.setdefault(f"e{i:06}", {})[f"d{s}.t"] = f"k{named[s, i]}"
+            kinds.setdefault(f"e{i:06}", {})[called[s]] = f"k{named[s, i]}"
     right = {e: f"v{names[int(e[1:]), truth[int(e[1:])]]}" for e in table}
-    return Made(table, right, days, kinds)
+    return Made(table, right, days, kinds, called)
 
 
 def _two_kinds(world: World) -> bool:

@@ -48,7 +48,7 @@ def test_sources_are_believed_about_what_they_know(
     for place, source in enumerate(world.sources):
         expected = {"k0": source.right, "k1": source.other}
         for kind, share in expected.items():
-            assert right[f"d{place}.t", kind] == pytest.approx(share, abs=0.06)
+            assert right[made.called[place], kind] == pytest.approx(share, abs=0.06)
 
 
 @pytest.mark.parametrize("name", ["differing quality", "copies outvote", "hard things"])

@@ -43,11 +43,12 @@ def late() -> tuple[Made, Fused]:
 
 
 def test_what_sources_take_for_what_is_learned(late: tuple[Made, Fused]) -> None:
-    rows = by_value(late[1])
+    made, result = late
+    rows = by_value(result)
     values = sorted({row["kind"] for row in rows})
     first = max(values, key=lambda v: sum(row["kind"] == v and row["vote"] < 2 for row in rows))
     for place, source in enumerate(LATE.sources):
-        (row,) = (r for r in rows if r["dataset"] == f"d{place}.t" and r["kind"] == first)
+        (row,) = (r for r in rows if r["dataset"] == made.called[place] and r["kind"] == first)
         chances = dict(zip(values, json.loads(row["chances"]), strict=True))
         # Of the most common value beside the first, so many things are still said to have the first.
         common = max((v for v in values if v != first), key=lambda v: share(rows, v))
@@ -218,7 +219,7 @@ def test_who_repeats_another_counts_less() -> None:
     made = make(3, SIZE, WORLDS["listed, uneven copies"])
     result = decided(told(made))
     copies = {row["dataset"] for row in by_value(result) if row["copies_from"]}
-    assert copies < {"d3.t", "d4.t", "d5.t"}
+    assert copies < set(made.called[3:6])
     assert accuracy(result, made) > chosen(made) + 0.08
 
 

@@ -154,7 +154,7 @@ def test_who_copies_is_known_by_other_attributes() -> None:
 def test_what_cannot_tell_who_copies_does_not_speak_against_it() -> None:
     sources = (Source(0.9), Source(0.75), Source(0.75, 1), Source(0.85), Source(0.8))
     world, truth = make(50, sources[:3])
-    # The names tell it; what only the two of them know does not, whoever is right.
+    # The names tell it; what only two of them know does not, whoever is right.
     rows = [*told("y", world), *told("name", make(0, sources)[0])]
     for name in ("z0", "z1", "z2"):
         both = make(int(name[1:]), sources[:3])[0]
@@ -162,11 +162,38 @@ def test_what_cannot_tell_who_copies_does_not_speak_against_it() -> None:
         rows += told(name, alone)
     about = subject({name: {} for name in ("y", "name", "z0", "z1", "z2")})
     decided = golden(fused(about, table(rows), ENGINE))
-    plain = golden(fused(subject({"y": {}}), table(told("y", world)), ENGINE))
-    found, by_itself = (
-        accuracy({e: of[e, "y"]["value"] for e in world}, truth) for of in (decided, plain)
-    )
-    assert found > by_itself + 0.04
+    two = [e for e, c in world.items() if c.get("s0.t") != c.get("s1.t") == c.get("s2.t")]
+    sure = np.mean([decided[e, "y"]["confidence"] for e in two])
+    right = np.mean([decided[e, "y"]["value"] == truth[e] for e in two])
+    assert sure < right + 0.15
+
+
+@pytest.mark.parametrize("seed", [1, 4, 7])
+def test_it_does_not_matter_what_sources_are_called(seed: int) -> None:
+    # Of yes or no, five that copy one of them are nearly as likely right as the four that differ.
+    world, truth = make(2, BLOC, values=1)
+    called = np.random.default_rng(seed).permutation(len(BLOC))
+    rows = [(e, a, f"s{called[int(d[1:-2])]}.t", v, day) for e, a, d, v, day in told("x", world)]
+    decided = golden(fused(subject({"x": {}}), table(rows), ENGINE))
+    assert accuracy({e: decided[e, "x"]["value"] for e in world}, truth) > 0.85
+
+
+@pytest.mark.parametrize("better", ["a.t", "b.t"])
+def test_of_two_that_differ_the_one_that_is_right_about_other_things_counts(better: str) -> None:
+    poorer = "ab".replace(better[0], "") + ".t"
+    others = ("c.t", "d.t", "e.t")
+    # Whoever is better, both agree as often, and each is alone as often.
+    told_apart = [
+        Pattern("x", ((poorer,), tuple(sorted((better, *others)))), 150),
+        Pattern("x", (tuple(sorted((better, poorer, *others))),), 500),
+        Pattern("x", ((better,), tuple(sorted((poorer, *others)))), 20),
+        Pattern("z", (("a.t",), ("b.t",)), 100),
+        Pattern("z", (("a.t", "b.t"),), 400),
+    ]
+    sources = [("x", d) for d in ("a.t", "b.t", *others)] + [("z", d) for d in ("a.t", "b.t")]
+    trust = {(t.attribute, t.dataset): t for t in study(told_apart, sources, {}).trust}
+    assert trust["z", better].vote > trust["z", poorer].vote
+    assert trust["z", better].reliability > trust["z", poorer].reliability + 0.05
 
 
 def test_of_three_sources_two_that_may_be_copies_are_not_taken_for_the_better_ones() -> None:

@@ -97,7 +97,10 @@ class Camps:
         one, _ = self.meeting_rows
         split = self.meeting_count * (self.item_camps[self.row_item[one]] > 1)
         rate = self.by_pair(split * self.meeting_same) / (self.by_pair(split) + SUSPICION_PRIOR)
-        self._suspects = self._acyclic(np.argsort(-rate, kind="stable"))
+        self._closest = np.argsort(-rate, kind="stable")
+        near = np.bincount(self.pair_one, rate, len(self.sources))
+        self._central = near + np.bincount(self.pair_other, rate, len(self.sources))
+        self._suspects = self._acyclic(self._closest)
         most = np.bincount(self.attribute[self.pair_one[self._suspects]], minlength=self.attributes)
         self._most = most
         self.suspicions = int(most.max(initial=0))
@@ -116,6 +119,10 @@ class Camps:
         parent, _ = self.forest(np.array(kept, np.intp), np.zeros(len(self.sources)))
         return self.related(parent)
 
+    def closest(self, pairs: npt.NDArray[np.bool_]) -> Indices:
+        """The indices of ``pairs``, those first that agree most."""
+        return np.asarray(self._closest[pairs[self._closest]])
+
     def related(self, parent: Indices) -> npt.NDArray[np.bool_]:
         """Per pair, whether the two belong to one tree."""
         root = roots(parent)
@@ -123,8 +130,8 @@ class Camps:
 
     def forest(self, pairs: Indices, reliability: Floats) -> tuple[Indices, Indices]:
         """The trees that ``pairs``, strongest first, span: per source its parent, and its rank,
-        parents before children. The most reliable source of a tree is its root; a source
-        without a pair is its own parent.
+        parents before children. The most reliable source of a tree is its root, of equals the one
+        that others agree with most; a source without a pair is its own parent.
         """
         near: dict[int, list[int]] = {}
         for pair in self._acyclic(pairs):
@@ -133,7 +140,7 @@ class Camps:
             near.setdefault(other, []).append(one)
         parent = np.arange(len(self.sources))
         rank: dict[int, int] = {}
-        for root in sorted(near, key=lambda source: (-reliability[source], source)):
+        for root in sorted(near, key=lambda s: (-reliability[s], -self._central[s], s)):
             stack = [] if root in rank else [root]
             while stack:
                 here = stack.pop()

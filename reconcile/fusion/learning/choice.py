@@ -18,8 +18,8 @@ from math import lgamma
 import numpy as np
 import numpy.typing as npt
 
-from reconcile.fusion.learning.camps import Camps, Floats, Indices, roots
-from reconcile.fusion.learning.learner import COPY_CHANCE, COPY_MOST, Explanation, Learned
+from reconcile.fusion.learning.camps import VOICES, Camps, Floats, Indices, roots
+from reconcile.fusion.learning.learner import COPY_CHANCE, COPY_MOST, START, Explanation, Learned
 
 EVIDENCE = 500.0  # things, however many there are
 TOGETHER = 0.1  # attributes that the first guess at how much of a register is copied is worth
@@ -28,6 +28,7 @@ HIGHEST = 0.99  # past this, sources of few claims would outvote everybody
 LEAST_VOTE = 0.05  # in nats: agreeing never speaks against a value
 STEADY = 20.0  # things that confidence as computed is worth when it is calibrated
 EVEN = 1e-9  # smaller differences are none
+HARDLY = 0.5  # things more that are decided right
 LOGIT = 12.0  # nats; more counts as this
 
 
@@ -62,10 +63,13 @@ def choose(camps: Camps, explanations: Sequence[Explanation]) -> Chosen:
     reliability = np.sum(
         [w * e.learned.reliability for w, e in zip(by_source, explanations, strict=True)], axis=0
     )
+    tells = _telling(camps)
+    reliability = np.where(tells, reliability, _standing(camps, reliability, tells))
     votes = [_votes(e.learned) for e in explanations]
     votes[0] = _majority(camps, votes[0], reliability)
     decisions = [_decisions(camps, _scores(camps, v)) for v in votes]
     best = _best(camps, weight, decisions, [e.truth for e in explanations])[camps.attribute]
+    best = np.where(tells, best, 0)
     learned, chosen = explanations[0].learned, votes[0]
     for place in range(1, len(explanations)):
         learned = learned.choose(explanations[place].learned, best == place)
@@ -87,6 +91,31 @@ def choose(camps: Camps, explanations: Sequence[Explanation]) -> Chosen:
     )
     shift, slope = _calibrate(camps, chosen, truth)
     return Chosen(learned, chosen, shift[camps.attribute], slope[camps.attribute])
+
+
+def _telling(camps: Camps) -> npt.NDArray[np.bool_]:
+    """Per source, whether the claims about its attribute tell who is right where sources differ: of
+    two alone they do not, unless the truth is known of some.
+    """
+    sources = np.bincount(camps.attribute, minlength=camps.attributes)
+    known = camps.by_attribute(camps.item_known.astype(np.float64))
+    return np.asarray(((sources > VOICES) | (known > 0))[camps.attribute])
+
+
+def _standing(camps: Camps, reliability: Floats, tells: npt.NDArray[np.bool_]) -> Floats:
+    """Reliabilities that differ as those of the datasets do about what ``tells``, of claims that do
+    not.
+    """
+    claims = camps.by_source(camps.row_count)
+
+    def mean(figures: Floats, over: Indices, weight: Floats) -> Floats:
+        total = np.bincount(over, weight)
+        return np.asarray(np.bincount(over, weight * figures) / np.maximum(total, 1))[over]
+
+    known = np.bincount(camps.dataset, claims * tells)[camps.dataset]
+    elsewhere = np.where(known > 0, mean(reliability, camps.dataset, claims * tells), START)
+    level, usual = (mean(of, camps.attribute, claims) for of in (reliability, elsewhere))
+    return np.clip(level + elsewhere - usual, EVEN, HIGHEST)
 
 
 def _pick(one: Votes, other: Votes, where: npt.NDArray[np.bool_]) -> Votes:
@@ -230,7 +259,9 @@ def _decisions(camps: Camps, score: Floats) -> Floats:
 def _best(
     camps: Camps, weight: Floats, decisions: Sequence[Floats], truths: Sequence[Floats]
 ) -> Indices:
-    """Per attribute the explanation whose decisions are expected to be right most often."""
+    """Per attribute the explanation whose decisions are expected to be right most often; of those
+    that hardly differ the likeliest, which knows best how sure they are.
+    """
     attribute, count = camps.item_attribute[camps.camp_item], camps.count[camps.camp_item]
     gains = np.array(
         [
@@ -243,7 +274,10 @@ def _best(
     )
     expected = np.einsum("kja,ja->ka", gains, weight)
     risk = np.einsum("kja,ja->ka", gains < -EVEN, weight)
-    return np.asarray(np.argmax(np.where(risk <= RISK, expected, -np.inf), axis=0))
+    expected = np.where(risk <= RISK, expected, -np.inf)
+    return np.asarray(
+        np.argmax(np.where(expected > expected.max(axis=0) - HARDLY, weight, -1), axis=0)
+    )
 
 
 def _calibrate(camps: Camps, votes: Votes, truth: Floats) -> tuple[Floats, Floats]:

@@ -110,7 +110,7 @@ class Learner:
         camps = self.camps
         start = np.full(len(camps.sources), START)
         rate = np.where(suspects, COPY_START, 0.0)
-        _, rank = camps.forest(np.flatnonzero(suspects), start)
+        _, rank = camps.forest(camps.closest(suspects), start)
         rivals = camps.rivals[camps.attribute]
         belief = _Belief(start, start, rivals, rate, camps.models(rate, rank))
         for turn in range(WARMING + ROUNDS + SETTLING):
