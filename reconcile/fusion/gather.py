@@ -17,7 +17,7 @@ from catalog.standards.base import Element
 from catalog.subjects import Subject
 from core.engine import keep, scan
 from reconcile.fusion.codes import CLAIM, CODED, Coded, TableLike, as_table, nothing
-from reconcile.fusion.details import raised, steps
+from reconcile.fusion.details import has_details, raised, steps
 from reconcile.fusion.likeness import AMOUNTS, TOLERANCE
 from reconcile.fusion.linked import SAID, Feeds, Linked, Records
 from reconcile.fusion.repairs import reread
@@ -118,11 +118,13 @@ def _add_gists(engine: BaseBackend, subject: Subject, spelled: ir.Table) -> ir.T
         for code, text in zip(codes, texts, strict=True)
     ]
     known = distinct.append_column("gist", pa.array(gists, pa.string()))
-    more = _details(subject, known)
     known = known.filter(pc.not_equal(known.column("gist"), known.column("value")))
     joined = values.left_join(ibis.memtable(known), ["item", "value"])
     told = joined.mutate(gist=ibis.coalesce(joined.gist, joined.value)).select(*SAID, "gist")
-    told = raised(engine, told, item, more)
+    detailed = [code for code, name in enumerate(names) if _detailed(subject, name)]
+    if detailed:
+        told = keep(engine, told)
+        told = raised(engine, told, item, _details(engine, subject, told, detailed))
     alike = spelled.anti_join(differing, item)
     told = told.union(alike.mutate(gist=alike.value).select(*told.columns))
     amounts = [code for code, n in enumerate(names) if subject.attributes[n].element in AMOUNTS]
@@ -131,19 +133,30 @@ def _add_gists(engine: BaseBackend, subject: Subject, spelled: ir.Table) -> ir.T
     return told.mutate(spelling=told.value.nullif(told.gist)).select(*CODED)
 
 
-def _details(subject: Subject, known: pa.Table) -> pa.Table:
-    """``item, gist, more``: which gists tell more of the same than another."""
+def _detailed(subject: Subject, name: str) -> bool:
+    return has_details(elements()[subject.attributes[name].element])
+
+
+def _details(
+    engine: BaseBackend, subject: Subject, told: ir.Table, detailed: list[int]
+) -> pa.Table:
+    """``item, gist, more``: which gists of what differs still tell more of the same than another."""
+    rows = told.filter(told.item.isin(detailed))
+    item = ["entity", "item"]
+    items = rows.group_by(item).agg(lowest=rows.gist.min(), highest=rows.gist.max())
+    differing = items.filter(items.lowest != items.highest)
+    found = engine.to_pyarrow(rows.semi_join(differing, item).select("item", "gist").distinct())
     gists: dict[int, set[str]] = defaultdict(set)
-    for code, gist in zip(*(known.column(c).to_pylist() for c in ("item", "gist")), strict=True):
+    for code, gist in zip(*(found.column(c).to_pylist() for c in ("item", "gist")), strict=True):
         gists[code].add(gist)
     names = sorted(subject.attributes)
-    rows = [
+    pairs = [
         {"item": code, "gist": less, "more": more}
-        for code, mine in gists.items()
+        for code, mine in sorted(gists.items())
         for less, more in steps(elements()[subject.attributes[names[code]].element], mine)
     ]
     columns = [("item", pa.int16()), ("gist", pa.string()), ("more", pa.string())]
-    return pa.Table.from_pylist(rows, pa.schema(columns))
+    return pa.Table.from_pylist(pairs, pa.schema(columns))
 
 
 def _gather_amounts(claims: ir.Table, amounts: list[int]) -> ir.Table:
