@@ -209,9 +209,12 @@ class Publisher:
         with _copying(cursor, "golden_record", _RECORD) as copy:
             for rows in _batches(engine, *_records(subject)):
                 opened += len(rows)
-                for entity, region, plain, secret in rows:
-                    context = record_context(name, entity, region, _read(plain))
-                    sealed = self._sealer.seal(secret.encode(), context)
+                secrets = [
+                    (secret.encode(), record_context(name, entity, region, _read(plain)))
+                    for entity, region, plain, secret in rows
+                ]
+                sealed_rows = zip(rows, self._sealer.seal_all(secrets), strict=True)
+                for (entity, region, plain, _), sealed in sealed_rows:
                     shown = Jsonb(plain, dumps=str.encode)
                     copy.write_row((name, entity, number, region, shown, sealed))
         kinds = {attribute: key_kind(name, attribute) for attribute in subject.lookups}

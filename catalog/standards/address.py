@@ -61,6 +61,11 @@ _NUMBER_WORDS = re.compile("(?<=[0-9A-Z])(?:号|栋|单元|单|室|户|#|-|之|,
 _OTHER = re.compile(f"[^{HAN}]")
 _NUMBERS = re.compile("[0-9]+")
 _HOUSE = re.compile("[^0-9]*[^0-9-]-?[0-9]+[A-Z]?")
+# Ideographs, and a number with what may follow one: Arrow's RE2 reads it.
+_WORDS = ("号", "栋", "单元", "单", "室", "户", "#", "之", ",")
+_USUAL = f"^(?P<start>[{HAN}]+)(?P<rest>[0-9A-Z](?:[0-9A-Z-]|{'|'.join(_WORDS)})*)$"
+_ZEROS_BEFORE = "(?:^|[^0-9])0[0-9]"
+_SEVERAL = "[0-9][^0-9]+[0-9]"
 _DASHED = re.compile("-?[0-9A-Z]+(?:-[0-9A-Z]*)*$")
 _ROAD = re.compile(f"[{HAN}A-Za-z ]+")
 # So many numbers (house, building, room) tell a place even without its town.
@@ -107,6 +112,31 @@ def gist(address: str) -> str:
         start = _below_community(start, bool(rest))
     text = _FLOOR.sub("F-", _LEADING_ZEROS.sub("", start + rest))
     return _NUMBER_WORDS.sub("-", text).strip("-") or address
+
+
+def _gists(texts: pa.StringArray) -> pa.StringArray:
+    """The gists of the usual ones, null for all others. Starts are looked at one by one: there are
+    far fewer of them than of addresses.
+    """
+    found = pc.extract_regex(pc.utf8_upper(texts), _USUAL)
+    starts = pc.struct_field(found, "start").dictionary_encode()
+    rest = pc.struct_field(found, "rest")
+    county = [_below_county(start, True) for start in starts.dictionary.to_pylist()]
+    below = [[c, _below_community(c, True)] for c in county]
+    short, shorter = (
+        pa.array([names[place] for names in below], pa.string()).take(starts.indices)
+        for place in range(2)
+    )
+    start = pc.if_else(pc.match_substring_regex(rest, _SEVERAL), shorter, short)
+    unusual = pc.or_(
+        pc.match_substring_regex(start, "[0-9]"), pc.match_substring_regex(rest, _ZEROS_BEFORE)
+    )
+    for word in _WORDS:
+        rest = pc.replace_substring(rest, word, "-")
+    while pc.any(pc.match_substring(rest, "--")).as_py():
+        rest = pc.replace_substring(rest, "--", "-")
+    gists = pc.binary_join_element_wise(start, pc.utf8_rtrim(rest, "-"), "")
+    return pc.if_else(unusual, None, gists)
 
 
 _gist = lru_cache(maxsize=64)(gist)
@@ -198,6 +228,12 @@ class Address(Element):
     def gist(self, value: str) -> str:
         """What full and shortened forms of the address share."""
         return gist(value)
+
+    def gists(self, values: pa.StringArray) -> pa.StringArray:
+        """As :meth:`gist`; of usual addresses, worked out together."""
+        gists = _gists(values)
+        rest = super().gists(values.filter(pc.is_null(gists)))
+        return pc.replace_with_mask(gists, pc.is_null(gists), rest)
 
     def tells(self, gist: str) -> tuple[str, ...]:
         """Road and numbers; without room, without building; and where the town is told, what tells

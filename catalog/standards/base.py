@@ -204,6 +204,10 @@ class Element(ABC):
         """
         return value
 
+    def gists(self, values: pa.StringArray) -> pa.StringArray:
+        """The :meth:`gist` of each value."""
+        return pa.array([self.gist(value) for value in values.to_pylist()], pa.string())
+
     def tells(self, gist: str) -> tuple[str, ...]:  # noqa: ARG002 - what others override
         """What a gist tells, and after it all that tells less of the same, such as an address
         without its room; nothing where values do not differ so. A value that tells less supports

@@ -111,13 +111,10 @@ def _add_gists(engine: BaseBackend, subject: Subject, spelled: ir.Table) -> ir.T
     values = spelled.semi_join(differing, item)
     distinct = engine.to_pyarrow(values.select("item", "value").distinct())
     names = sorted(subject.attributes)
-    codes = distinct.column("item").to_pylist()
-    texts = distinct.column("value").to_pylist()
-    gists = [
-        elements()[subject.attributes[names[code]].element].gist(text)
-        for code, text in zip(codes, texts, strict=True)
-    ]
-    known = distinct.append_column("gist", pa.array(gists, pa.string()))
+    known = pa.concat_tables(
+        _with_gist(distinct, code, elements()[subject.attributes[name].element])
+        for code, name in enumerate(names)
+    )
     known = known.filter(pc.not_equal(known.column("gist"), known.column("value")))
     joined = values.left_join(ibis.memtable(known), ["item", "value"])
     told = joined.mutate(gist=ibis.coalesce(joined.gist, joined.value)).select(*SAID, "gist")
@@ -131,6 +128,11 @@ def _add_gists(engine: BaseBackend, subject: Subject, spelled: ir.Table) -> ir.T
     if amounts:
         told = _gather_amounts(told, amounts)
     return told.mutate(spelling=told.value.nullif(told.gist)).select(*CODED)
+
+
+def _with_gist(values: pa.Table, code: int, element: Element) -> pa.Table:
+    mine = values.filter(pc.equal(values.column("item"), code))
+    return mine.append_column("gist", element.gists(mine.column("value").combine_chunks()))
 
 
 def _detailed(subject: Subject, name: str) -> bool:

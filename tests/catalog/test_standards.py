@@ -71,6 +71,13 @@ PIECES = (
     "\u200b", "\ufeff", "\x00", "\u0301", "ﬁ", "號", "號房", "号楼", "2026", "000", ",,", "é", "ß", "İ", "ſ",
 )  # fmt: skip
 
+# Of which addresses are made, usual ones for the most part.
+STARTS = ("广东省", "佛山市", "南海区", "桂城街道", "平东社区", "平东村", "长安路", "三组", "栋", "A")
+NUMBERED = (
+    "8", "10", "08", "0", "a", "号", "栋", "单元", "单", "室", "户", "#", "-", "之", ",", "楼", "三",
+    "(旧)",
+)  # fmt: skip
+
 
 @st.composite
 def slips(draw: st.DrawFn, code: str) -> str:
@@ -160,6 +167,21 @@ def test_cleaning_is_stable_and_a_glance_equals_a_look(code: str, data: st.DataO
     assert again.flaws.null_count == len(column)
     for value in cleaned.values.drop_null().to_pylist():
         _derives(element, value)
+    _gists_are_those_of_each(element, cleaned.values.drop_null())
+
+
+def _gists_are_those_of_each(element: Element, values: pa.StringArray) -> None:
+    assert element.gists(values).to_pylist() == [element.gist(v) for v in values.to_pylist()]
+
+
+@settings(max_examples=300, deadline=None, derandomize=True)
+@given(data=st.data())
+def test_gists_of_addresses_together_are_those_of_each(data: st.DataObject) -> None:
+    start = st.lists(st.sampled_from(STARTS), min_size=1, max_size=4).map("".join)
+    parts = st.lists(st.sampled_from(NUMBERED), max_size=6).map("".join)
+    addresses = st.builds(str.__add__, start, parts)
+    column = data.draw(st.lists(addresses, min_size=1, max_size=8))
+    _gists_are_those_of_each(elements()["address"], pa.array(column, pa.string()))
 
 
 def _derives(element: Element, value: str) -> None:

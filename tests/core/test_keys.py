@@ -25,6 +25,9 @@ def test_what_was_sealed_opens(plain: bytes, context: bytes) -> None:
 
 def test_equal_values_are_sealed_differently() -> None:
     assert RING.seal(PLAIN, CONTEXT) != RING.seal(PLAIN, CONTEXT)
+    together = list(RING.sealer().seal_all([(PLAIN, CONTEXT)] * 3))
+    assert len(set(together)) == 3
+    assert {RING.open(sealed, CONTEXT) for sealed in together} == {PLAIN}
 
 
 @settings(max_examples=50, deadline=None, derandomize=True)
