@@ -65,6 +65,13 @@ class Workspace:
             checks={name: frozenset(reads(check)) for name, check in self.checks.items()},
         )
 
+    @cached_property
+    def making(self) -> list[str]:
+        """The subjects in the order in which a run makes them: those that most datasets feed first,
+        since what they tell of a source helps where it is the only one.
+        """
+        return sorted(self.subjects, key=lambda name: (-len(self.subjects[name].feeds), name))
+
     def documents(self) -> Documents:
         """The workspace as documents to register."""
         parts: Mapping[str, Mapping[str, Model]] = {

@@ -10,7 +10,9 @@ from typing import Any
 from dbos import DBOS
 
 from catalog import registration
+from catalog.subjects import Subject
 from core.errors import HubError
+from core.lake import TableVersion
 from core.messages import LANGUAGES
 from core.types import Model
 from hub.app import Hub
@@ -140,8 +142,18 @@ class Execution:
                 for dataset, state in states.items()
                 if state.base is not None and state.changes is not None
             },
+            others=self._others(name, before.subjects),
             whole=self._order.whole,
         )
+
+    def _others(
+        self, name: str, served: Mapping[str, SubjectState]
+    ) -> list[tuple[Subject, TableVersion]]:
+        """The subjects that are made before one, with what was learned of their sources."""
+        known = {**served, **self._report.subjects}
+        order = self._workspace.making
+        earlier = [other for other in order[: order.index(name)] if other in known]
+        return [(self._workspace.subjects[other], known[other].sources) for other in earlier]
 
     def _reconcile(self, task: Task) -> None:
         link, fuse = f"link {task.name}", f"fuse {task.name}"

@@ -46,7 +46,7 @@ class Order(Model):
         Raises:
             BadInput, NothingToRun: there are none such.
         """
-        subjects = list(workspace.subjects)
+        subjects = workspace.making
         datasets = [d for d in workspace.contracts if d in workspace.sources]
         if self.subject is not None:
             if self.subject not in workspace.subjects:

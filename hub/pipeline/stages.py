@@ -231,7 +231,9 @@ class Stages:
             Writer(self.lake, {"run": self.run}) as writer,
         ):
             parts = fusion.Parts(engine, feeds, self.lake.dataset(linked.links), aside)
-            trust = parts.learn(task.as_of, ruled)
+            learned = parts.learn(task.as_of, ruled)
+            others = [(other, self.lake.read(sources)) for other, sources in task.others]
+            trust = fusion.informed(learned, task.subject, others)
             for said, rulings in parts.split(ruled):
                 fused = fusion.fuse(engine, task.subject, said, task.as_of, rulings, trust)
                 found = self._carried(engine, task, fused.conflicts)
@@ -240,7 +242,6 @@ class Stages:
                 ):
                     with streamed(engine, plan) as rows:
                         writer.write(f"{name}/{task.name}", rows)
-                trust = fused.sources
                 # What was made of this part makes room for the next.
                 del said, fused, found, plan
             versions = {name: writer.version(f"{name}/{task.name}") for name in made}

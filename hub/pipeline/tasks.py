@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
@@ -16,7 +16,7 @@ from hub.pipeline.states import SubjectState
 RELEARN_DAYS = 7
 """After so many days a subject is made whole again: values age, and trust with them."""
 
-_METHOD = "9"
+_METHOD = "10"
 """Of making subjects: raised when the same input gives other results than before."""
 
 
@@ -25,7 +25,8 @@ class Task:
     """One subject, to be made of ``fit`` rows under ``rulings`` as of a day.
 
     ``changes``: dataset → how its fit rows differ from those of an earlier version (which, and the
-    table of ``_was``), where that is known. ``rules``: digest of everything else that it depends on. ``before``: the state that is served,
+    table of ``_was``), where that is known. ``others``: subjects that were made before, and what was
+    learned of their sources. ``rules``: digest of everything else that it depends on. ``before``: the state that is served,
     None where there is none. ``whole``: make all of it, whatever there is.
     """
 
@@ -36,6 +37,7 @@ class Task:
     as_of: date
     before: SubjectState | None = None
     changes: Mapping[str, tuple[TableVersion, TableVersion]] = field(default_factory=dict)
+    others: Sequence[tuple[Subject, TableVersion]] = ()
     whole: bool = False
 
     @property

@@ -11,6 +11,7 @@ from ibis.backends import BaseBackend
 
 from catalog.subjects import Subject
 from reconcile.fusion.codes import Coded, TableLike, as_table
+from reconcile.fusion.elsewhere import informed
 from reconcile.fusion.evidence import believe
 from reconcile.fusion.gather import claims, gather
 from reconcile.fusion.ground import Ground
@@ -19,7 +20,7 @@ from reconcile.fusion.linked import Feeds
 from reconcile.fusion.parts import Parts
 from reconcile.fusion.verdicts import decide
 
-__all__ = ["Coded", "Feeds", "Fused", "Parts", "claims", "fuse", "gather"]
+__all__ = ["Coded", "Feeds", "Fused", "Parts", "claims", "fuse", "gather", "informed"]
 
 
 @dataclass(frozen=True)

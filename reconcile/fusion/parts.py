@@ -65,14 +65,14 @@ class Parts:
         records = linked.records(engine, partial(_put, engine, aside))
         self._records = replace(records, sources=_claimed(engine, records))
 
-    def learn(self, as_of: date, rulings: pa.Table) -> pa.Table | None:
+    def learn(self, as_of: date, rulings: pa.Table) -> pa.Table:
         """What is to be believed of all sources (:attr:`reconcile.fusion.Fused.sources`), for
-        each part to be fused with. None if there is but one: fusing it learns the same.
+        each part to be fused with.
         """
-        if self._records is None:
-            return None
-        sample = self._of(self._sampled(self._records, rulings))
-        ground = Ground.prepare(self.engine, self._subject, sample, rulings)
+        coded = self._whole
+        if self._records is not None:
+            coded = self._of(self._sampled(self._records, rulings))
+        ground = Ground.prepare(self.engine, self._subject, coded, rulings)
         return report(believe(self.engine, ground, as_of))
 
     def split(self, rulings: pa.Table) -> Iterator[tuple[Coded, pa.Table]]:

@@ -165,13 +165,18 @@ def report(trust: Sequence[Trust]) -> pa.Table:
     return pa.Table.from_pylist([vars(t) for t in trust], _SCHEMA)
 
 
+def trusted(known: pa.Table) -> list[Trust]:
+    """What an earlier :func:`report` has."""
+    names = [name for name in _SCHEMA.names if name in known.column_names]
+    return [Trust(**row) for row in known.select(names).to_pylist()]
+
+
 def recall(known: pa.Table, sources: Sequence[tuple[str, str]]) -> list[Trust]:
     """The trust in ``sources``, in their order, as an earlier :func:`report` has it, then that in
     some of them by kind. A source that was not there then counts like any nothing is known of, of
     each kind.
     """
-    names = [name for name in _SCHEMA.names if name in known.column_names]
-    rows = [Trust(**row) for row in known.select(names).to_pylist()]
+    rows = trusted(known)
     trust = {(row.attribute, row.dataset): row for row in rows if row.kind is None}
     of_attribute = {row.attribute: row for row in trust.values()}
     overall = [
