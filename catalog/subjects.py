@@ -9,6 +9,9 @@ from pydantic import Field, model_validator
 from catalog.standards.several import SUFFIX
 from core.types import Level, Model, Text
 
+MOST_ONCE = 48
+"""Datasets that may hold every entity once: linking tells each by a bit."""
+
 
 class Attribute(Model):
     """One attribute of a subject.
@@ -69,7 +72,7 @@ class Subject(Model):
 
     ``feeds``: dataset → attribute → item. ``region`` names the attribute whose value is the
     code of the region a record lies in; without it no scope by region can be granted.
-    ``once``: datasets in which each entity stands at most once.
+    ``once``: datasets in which each entity stands at most once; :data:`MOST_ONCE` at most.
     ``linkage``: whether records without a valid key are compared by model (Splink); otherwise
     they stand alone.
     """
@@ -79,7 +82,7 @@ class Subject(Model):
     region: str | None = None
     attributes: dict[str, Attribute]
     feeds: dict[str, dict[str, str]]
-    once: tuple[str, ...] = ()
+    once: tuple[str, ...] = Field(default=(), max_length=MOST_ONCE)
     linkage: bool = True
     listing: Listing | None = None
     small_count: int = Field(default=5, ge=2)

@@ -196,11 +196,9 @@ class Draughtsman:
         if wish.entity == wish.other:
             raise RulingImpossible(rule=message("rule_entity_itself"))
         first, second = self.records(wish.entity), self.records(wish.other)
-        if wish.kind == "merge":
-            rows = [_related("same", first[0], second[0])]
-        else:
-            # Whichever records come to be one entity later: none of one side is of the other.
-            rows = [_related("never", one, other) for one in first for other in second]
+        # Of all records: each of them may leave, or come to be of another entity by its key.
+        how = "same" if wish.kind == "merge" else "never"
+        rows = [_related(how, one, other) for one in first for other in second]
         return self._linking(wish, rows, [first, second], [wish.other])
 
     def _split(self, wish: Split) -> Draft:
@@ -220,7 +218,7 @@ class Draughtsman:
                 raise RulingImpossible(rule=rule)
         if not staying:
             raise RulingImpossible(rule=message("rule_all_leave"))
-        rows = [_related("never", place, staying[0]) for place in leaving]
+        rows = [_related("never", place, other) for place in leaving for other in staying]
         rows += [_related("same", place, leaving[0]) for place in leaving[1:]]
         return self._linking(wish, rows, [leaving, staying])
 

@@ -96,7 +96,7 @@ def settle(
         least = threshold(chain(known, alone.certainty[~alone.keyed].tolist()))
     joined = _joined(clusters, rest, least) | joined
     members = [
-        (side.record, clusters.root(side).entity, *why)
+        (side.entity, clusters.root(side).entity, *why)
         for side, why in joined.items()
         if not side.keyed or clusters.root(side).entity != side.entity
     ]
@@ -116,19 +116,18 @@ def settle(
             CASE WHEN cluster IS NULL THEN 'key' ELSE 'model' END AS method,
             coalesce(score, 1.0::DOUBLE) AS score,
             coalesce(joined.explanation, {_by_key(attributes)}) AS explanation
-        FROM keyed LEFT JOIN joined ON joined.rid = keyed.entity
-        UNION ALL
-        SELECT rid, cluster, 'model', score, explanation FROM joined ANTI JOIN keyed USING (rid)
+        FROM keyed LEFT JOIN joined ON side = keyed.entity
+        UNION ALL SELECT -1 - side, cluster, 'model', score, explanation FROM joined WHERE side < 0
         UNION ALL SELECT rid, -1 - rid, 'alone', 1.0, '{{}}'
-        FROM records ANTI JOIN keyed USING (rid) ANTI JOIN joined USING (rid)"""
+        FROM records ANTI JOIN keyed USING (rid) ANTI JOIN joined ON side = -1 - rid"""
     )
     connection.execute(
         f"""CREATE OR REPLACE TABLE open_pairs AS
-        SELECT coalesce(first, -1 - doubtful.rid) AS rid, cluster AS side, 'model' AS method,
+        SELECT coalesce(first, -1 - doubtful.side) AS rid, cluster AS side, 'model' AS method,
             score, explanation
         FROM doubtful LEFT JOIN (
             SELECT entity, min(rid) AS first FROM keyed GROUP BY entity
-        ) AS firsts ON entity = doubtful.rid
+        ) AS firsts ON entity = doubtful.side
         UNION ALL
         SELECT rid, entity, 'key', {_SHARED_KEY}::DOUBLE, {_strange(attributes)} FROM strangers"""
     )
@@ -237,13 +236,15 @@ def _by_side(found: Sequence[Edge]) -> Edges:
 
 def _certainty(edge: Edge, at: Edges, apart: Apart) -> float:
     """How likely the two are the same, given that each end may instead be the same as something
-    else that excludes this match.
+    else that excludes this match. 0 as soon as it is out of the question: who looks like hundreds
+    of others has as many rivals, each of which is to be compared with all of them.
     """
-    rivals = sum(
-        math.exp2(rival.weight)
-        for side in (edge.left, edge.right)
-        for rival in _rivals(edge, side, at, apart)
-    )
+    rivals, most = 0.0, math.exp2(edge.weight) / _NEGLIGIBLE
+    for side in (edge.left, edge.right):
+        for rival in _rivals(edge, side, at, apart):
+            rivals += math.exp2(rival.weight)
+            if rivals > most:
+                return 0.0
     return certain(edge.weight, rivals)
 
 

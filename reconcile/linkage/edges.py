@@ -43,11 +43,6 @@ class Side:
         """Whether it is an entity that a key made."""
         return self.entity >= 0
 
-    @property
-    def record(self) -> int:
-        """The number of the record, or of the first one of the entity."""
-        return self.entity if self.keyed else -1 - self.entity
-
     def excludes(self, other: Side) -> bool:
         """Whether the two cannot be the same, whatever they look like."""
         return (self.keyed and other.keyed) or bool(self.mask & other.mask)

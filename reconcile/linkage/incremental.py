@@ -211,7 +211,7 @@ def _compare(
     )
     if kept.model is None:
         comparable = subject.linkage and any(a.telling for a in attributes.compared)
-        return not (comparable and _count(connection, "records ANTI JOIN keyed USING (rid)"))
+        return not (comparable and _count(connection, "records"))
     if _count(connection, "records"):
         nodes.make(connection, attributes, subject.once)
         columns = ", ".join(state.node_columns(attributes, kept))

@@ -16,13 +16,14 @@ Flags = npt.NDArray[np.bool_]
 
 GIVEN = pa.schema(
     [
-        ("rid", pa.int64()),
+        ("side", pa.int64()),
         ("cluster", pa.int64()),
         ("score", pa.float64()),
         ("explanation", pa.string()),
     ]
 )
-"""What joined which cluster how surely and why; of doubts, both sides."""
+"""Which side (:class:`reconcile.linkage.edges.Side`) joined which cluster, how surely and why; of
+doubts, both sides."""
 
 
 def parted(edges: pa.Table) -> tuple[pa.Table, pa.Table]:
@@ -75,7 +76,7 @@ class Lonely:
         cluster = np.maximum(self.left, self.right)
         for side in (self.left, self.right):
             listed = chosen & ((side < 0) | (self.keyed & (side != cluster)))
-            yield self._rows(np.where(side < 0, -1 - side, side), cluster, listed)
+            yield self._rows(side, cluster, listed)
 
     def doubts(self, chosen: Flags) -> pa.Table:
         """Both ends (``GIVEN``) of the chosen edges."""

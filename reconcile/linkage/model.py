@@ -28,6 +28,7 @@ _SEED = 1
 _RANDOM_PAIRS = 300_000
 _LEARNING_PAIRS = 500_000
 _LABELLED_ENTITIES = 5_000
+_LABELLED_RECORDS = 10  # of each: somebody with thousands of records is one example, not millions
 _LABELLED_PAIRS = 100
 _RECALL = 0.7
 RELATED = "related"
@@ -234,7 +235,9 @@ def _label(connection: Sql, attributes: Attributes) -> dict[str, float]:
         SEMI JOIN (
             SELECT entity FROM keyed GROUP BY entity HAVING count(*) > 1
             ORDER BY md5(entity::VARCHAR), entity LIMIT {_LABELLED_ENTITIES}
-        ) USING (entity)"""
+        ) USING (entity)
+        QUALIFY row_number() OVER (
+            PARTITION BY entity ORDER BY md5(rid::VARCHAR), rid) <= {_LABELLED_RECORDS}"""
     )
     derive(connection, "examples", "labelled", attributes.judged)
     told = (*attributes.columns, *(others.column for others in attributes.related))
@@ -278,7 +281,7 @@ def _seen(connection: Sql, attributes: Attributes, model: Json) -> learning.Seen
     each = -(-count // _LEARNING_PAIRS)
     connection.execute(
         f"""CREATE OR REPLACE TABLE sampled AS SELECT * FROM pairs
-        WHERE (join_key_l * 31 + join_key_r * 17) % {each} = 0"""
+        WHERE {each} = 1 OR md5(join_key_l || '|' || join_key_r) < '{(1 << 32) // each:08x}'"""
     )
     viewer, handle = _linker(connection, "nodes", model)
     viewer.table_management.register_blocked_pairs_for_predict(handle.register("sampled"))

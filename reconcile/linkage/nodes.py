@@ -3,6 +3,7 @@
 # ruff: noqa: S608 (SQL is built from made-up column names and numbers)
 from __future__ import annotations
 
+from catalog.subjects import MOST_ONCE
 from core.sql import Sql
 from reconcile.linkage import related
 from reconcile.linkage.compared import Attributes
@@ -11,7 +12,7 @@ from reconcile.linkage.records import quoted_text
 
 _FACES = 3
 _STEP = 4
-LISTS = (1 << 48) - 1
+LISTS = (1 << MOST_ONCE) - 1
 
 
 def build(connection: Sql, attributes: Attributes, once: tuple[str, ...]) -> bool:

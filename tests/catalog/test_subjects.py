@@ -51,6 +51,7 @@ def test_it_comes_back_from_its_document_in_the_same_order() -> None:
         ("subject", "re sident"),
         ("subject", ""),
         ("colour", "red"),
+        ("once", [f"a.t{n}" for n in range(49)]),
         ("feeds", {"police.people": ["name"]}),
         ("attributes", {"name": {"title": TITLE, "element": "text", "fresh_days": 0}}),
         ("attributes", {"name": {"title": TITLE, "element": "text", "half_life_days": -1}}),
