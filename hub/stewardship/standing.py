@@ -41,7 +41,7 @@ def weigh(connection: Connection, keys: KeyRing, draft: Draft) -> tuple[int | No
             return int(found.number), []
         if found.kind == Kind.DEFER:
             deferrals.append(int(found.number))
-        elif draft.kind not in _LINKS or _crosses(draft, body):
+        elif draft.kind not in _LINKS or _crosses(draft, found.kind, body):
             raise RulingExists(number=found.number)
     return None, deferrals
 
@@ -66,15 +66,19 @@ def _equal(draft: Draft, found: Any, body: dict[str, Any]) -> bool:
     )
 
 
-def _crosses(draft: Draft, body: dict[str, Any]) -> bool:
-    """Whether an open ruling keeps apart what the draft joins, or the other way round."""
+def _crosses(draft: Draft, kind: str, body: dict[str, Any]) -> bool:
+    """Whether an open ruling of a ``kind`` keeps apart what the draft joins, or the other way
+    round. Some records of what was merged may still be split from all others.
+    """
     ours, theirs = ("same", "never") if draft.kind is Kind.MERGE else ("never", "same")
     if not any(row["kind"] == ours for row in draft.body["rows"]):
         return False
     one, other = ({tuple(place) for place in side} for side in draft.body["sides"])
+    crossing = []
     for row in body["rows"]:
         if row["kind"] == theirs:
             ends = (row["dataset"], row["record"]), (row["other_dataset"], row["other_record"])
-            if (ends[0] in one and ends[1] in other) or (ends[1] in one and ends[0] in other):
-                return True
-    return False
+            crossing.append(
+                (ends[0] in one and ends[1] in other) or (ends[1] in one and ends[0] in other)
+            )
+    return any(crossing) and (kind != Kind.MERGE or all(crossing))

@@ -274,14 +274,17 @@ def test_links_that_contradict_each_other_are_refused(town: Hub) -> None:
         desk.make(call(), "resident", Merge(entity=three, other=one, reason="r"))
 
 
-def test_never_keeps_every_record_of_one_from_every_record_of_the_other(town: Hub) -> None:
+@pytest.mark.parametrize(("wish", "kind"), [(Never, "never"), (Merge, "same")])
+def test_a_link_is_of_every_record_of_one_and_every_record_of_the_other(
+    town: Hub, wish: type[Never | Merge], kind: str
+) -> None:
     desk = Rulings(Office(town))
     one, two = (entity_of(town, person[0]) for person in PEOPLE[:2])
-    number = desk.make(call(), "resident", Never(entity=one, other=two, reason="twins"))["ruling"]
+    number = desk.make(call(), "resident", wish(entity=one, other=two, reason="twins"))["ruling"]
     desk.approve(call("steward-2", "wu"), number)
     rows = in_force(town)
     assert {(row["kind"], row["record"], row["other_record"]) for row in rows} == {
-        ("never", PEOPLE[0][0], PEOPLE[1][0])
+        (kind, PEOPLE[0][0], PEOPLE[1][0])
     }
     pairs = {(row["dataset"], row["other_dataset"]) for row in rows}
     assert len(pairs) == len(rows) == 4
@@ -421,6 +424,28 @@ def test_nothing_is_ruled_where_the_log_cannot_be_written(town: Hub, girl: str) 
     assert caught.value.status == 503
     with town.engine.connect() as connection:
         assert rulings.standing(connection, None) == []
+
+
+def test_a_split_holds_when_one_of_those_that_stay_goes(place: Place) -> None:
+    published(place)
+    with hub_of(place) as hub:
+        one, two = (entity_of(hub, person[0]) for person in PEOPLE[:2])
+        desk = Rulings(Office(hub))
+        link = desk.make(call(), "resident", Merge(entity=one, other=two, reason="two cards"))
+        desk.approve(call("steward-2", "wu"), link["ruling"])
+    run(place)
+    with hub_of(place) as hub:
+        desk = Rulings(Office(hub))
+        mine = Member(dataset="phones.users", record=PEOPLE[0][0])
+        split = desk.make(call(), "resident", Split(entity=two, records=(mine,), reason="a son"))
+        desk.approve(call("steward-2", "wu"), split["ruling"])
+        rows = [row for row in in_force(hub) if row["number"] == split["ruling"]]
+    stay = {("police.people", PEOPLE[0][0]), ("police.people", PEOPLE[1][0]),
+            ("phones.users", PEOPLE[1][0])}  # fmt: skip
+    assert {(row["other_dataset"], row["other_record"]) for row in rows} == stay
+    assert {(row["kind"], row["dataset"], row["record"]) for row in rows} == {
+        ("never", "phones.users", PEOPLE[0][0])
+    }
 
 
 def test_rulings_about_what_is_gone_are_marked_and_act_again(place: Place) -> None:
