@@ -22,6 +22,7 @@ PRECISION = 0.99  # so many of the other matches are expected to be right,
 FLOOR = 0.8
 _NEGLIGIBLE = 0.05
 _FAR = 12.0
+_HEAVIEST = 1000.0  # of odds that are still a number
 _SUPPORT = 0.3  # of the pairs between two clusters are likely, that less than sure ones join them
 _SHARED_KEY = 0.5
 
@@ -138,8 +139,12 @@ def certain(weight: float, rivals: float = 0.0) -> float:
     """How likely a match of that weight is beside the odds of its rivals. Rounded, so that the
     last bits of a sum decide nothing.
     """
-    odds = math.exp2(weight)
+    odds = _odds(weight)
     return round(odds / (1 + odds + rivals), 6)
+
+
+def _odds(weight: float) -> float:
+    return math.exp2(min(weight, _HEAVIEST))
 
 
 def threshold(certainties: Iterable[float]) -> float:
@@ -239,10 +244,10 @@ def _certainty(edge: Edge, at: Edges, apart: Apart) -> float:
     else that excludes this match. 0 as soon as it is out of the question: who looks like hundreds
     of others has as many rivals, each of which is to be compared with all of them.
     """
-    rivals, most = 0.0, math.exp2(edge.weight) / _NEGLIGIBLE
+    rivals, most = 0.0, _odds(edge.weight) / _NEGLIGIBLE
     for side in (edge.left, edge.right):
         for rival in _rivals(edge, side, at, apart):
-            rivals += math.exp2(rival.weight)
+            rivals += _odds(rival.weight)
             if rivals > most:
                 return 0.0
     return certain(edge.weight, rivals)
