@@ -5,8 +5,8 @@ records: the first leaves every entity that it has in common with the second, an
 joined to it by ``same`` go with it. Where one ruling parts several records from an entity, they
 leave it together. Of rulings that contradict each other the latest counts.
 
-What comes out depends on what was found and on the rulings in force, and on nothing else: a
-ruling that is taken back leaves no trace.
+What comes out depends on what was found, then and before, and on the rulings in force, and on
+nothing else: a ruling that is taken back leaves no trace.
 """
 
 # ruff: noqa: S608 (SQL is built from constants)
@@ -34,6 +34,16 @@ class Ruling:
     same: bool
     first: Record
     second: Record
+
+
+@dataclass(frozen=True)
+class Past:
+    """What ids were found before: of records the last one that nobody has now (``former``), and of
+    entities those of them to which their id was given first (``founders``).
+    """
+
+    former: Mapping[Record, str] = field(default_factory=dict)
+    founders: Mapping[str, frozenset[Record]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -68,7 +78,9 @@ class _Sets:
         return left != right
 
 
-def settle(rulings: Iterable[Ruling], home: Mapping[Record, str], salt: str) -> Settled:
+def settle(
+    rulings: Iterable[Ruling], home: Mapping[Record, str], salt: str, past: Past = Past()
+) -> Settled:
     """What ``rulings`` change, where ``home`` is the entity in which each record that they name
     was found. Rulings about other records do nothing.
     """
@@ -83,8 +95,10 @@ def settle(rulings: Iterable[Ruling], home: Mapping[Record, str], salt: str) -> 
         placed.join(entity, record)
     used = [r for r in accepted if r.same and placed.join(r.first, r.second)]
     _leave_together(cut, home, accepted, placed, set(attached.values()))
-    target = _targets(used, attached, placed, salt, cut)
-    by = _reasons(used, attached)
+    target = _targets(used, attached, placed)
+    _keep_own(target, cut, home, placed, past)
+    _name_apart(target, cut, placed, past.former, salt)
+    by = {home[record]: number for record, number in cut.items()} | _reasons(used, attached)
     moves: Moves = {}
     for entity in sorted(set(attached.values())):
         where = target[placed.root(entity)]
@@ -192,15 +206,9 @@ def _leave_together(
 
 
 def _targets(
-    used: Sequence[Ruling],
-    attached: Mapping[Record, str],
-    placed: _Sets,
-    salt: str,
-    cut: Mapping[Record, int],
+    used: Sequence[Ruling], attached: Mapping[Record, str], placed: _Sets
 ) -> dict[Hashable, str]:
-    """The id of each set: that of the second record's entity in its earliest ruling; of records
-    that left all entities, one made from the smallest of them.
-    """
+    """The id of each set that has an entity: that of the second record's in its earliest ruling."""
     target: dict[Hashable, str] = {}
     for side in ("second", "first"):
         for ruling in used:
@@ -208,10 +216,52 @@ def _targets(
                 target.setdefault(placed.root(entity), entity)
     for entity in sorted(set(attached.values())):
         target.setdefault(placed.root(entity), entity)
+    return target
+
+
+def _keep_own(
+    target: dict[Hashable, str],
+    cut: Mapping[Record, int],
+    home: Mapping[Record, str],
+    placed: _Sets,
+    past: Past,
+) -> None:
+    """Lets those that leave an entity keep its id, where it was theirs first and of nobody that
+    stays, and those that stay have one of their own to go back to: of two that were never one and
+    now share a key, each stays who it is.
+    """
+    for entity in sorted({home[record] for record in cut}):
+        founders = past.founders.get(entity, frozenset())
+        leaving = {record for record in cut if home[record] == entity}
+        gone, stays = {placed.root(r) for r in leaving & founders}, placed.root(entity)
+        if not founders <= leaving or len(gone) != 1 or target.get(stays) != entity:
+            continue
+        [their] = gone
+        for record in sorted(past.former.keys() - cut.keys()):
+            free = past.former[record] not in target.values()
+            if home[record] == entity and free and their not in target:
+                target[stays], target[their] = past.former[record], entity
+
+
+def _name_apart(
+    target: dict[Hashable, str],
+    cut: Mapping[Record, int],
+    placed: _Sets,
+    former: Mapping[Record, str],
+    salt: str,
+) -> None:
+    """Adds the ids of records that left all entities: a former one of theirs, else one made from
+    the smallest of them.
+    """
+    given = set(target.values())
+    for record in sorted(cut, key="|".join):
+        entity = former.get(record)
+        if entity is not None and entity not in given and placed.root(record) not in target:
+            target[placed.root(record)] = entity
+            given.add(entity)
     for record in sorted(cut, key="|".join):
         text = f"{salt}{'|'.join(record)}#apart"
         target.setdefault(placed.root(record), hashlib.sha256(text.encode()).hexdigest()[:20])
-    return target
 
 
 def _reasons(used: Sequence[Ruling], attached: Mapping[Record, str]) -> dict[str, int]:
@@ -244,7 +294,8 @@ def apply(connection: duckdb.DuckDBPyConnection, salt: str, rulings: pa.Table | 
     ruling decides) and ``moved`` (``entity, target``), and of ``doubts`` the table ``open_now``:
     those that no ruling settles.
     """
-    settled = settle(*_read(connection, rulings), salt)
+    said, home = _read(connection, rulings)
+    settled = settle(said, home, salt, _past(connection) if home else Past())
     _give(connection, "moved", ("entity", "target", "number"), _rows(settled.moves))
     _give(connection, "leavers", ("dataset", "record", "target", "number"), _rows(settled.leavers))
     parted = [(*record, entity) for record, entity in sorted(settled.parted)]
@@ -308,6 +359,32 @@ def _read(
         SEMI JOIN named_records USING (dataset, record)"""
     ).fetchall()
     return read, {(dataset, record): entity for dataset, record, entity in homes}
+
+
+def _past(connection: duckdb.DuckDBPyConnection) -> Past:
+    """What ``given`` (:func:`reconcile.linkage.identity.name`) knows of the records that rulings
+    name.
+    """
+    former = connection.execute(
+        """SELECT dataset, record, arg_max(entity, (step, entity)) FROM given
+        SEMI JOIN named_records USING (dataset, record) ANTI JOIN everywhere USING (entity)
+        GROUP BY dataset, record"""
+    ).fetchall()
+    founders = connection.execute(
+        """WITH homes AS (
+            SELECT DISTINCT entity FROM everywhere SEMI JOIN named_records USING (dataset, record)
+        ), ours AS (FROM given SEMI JOIN homes USING (entity))
+        SELECT DISTINCT entity, dataset, record FROM ours
+        JOIN (SELECT entity, min(step) AS step FROM ours GROUP BY entity) USING (entity, step)
+        SEMI JOIN everywhere USING (dataset, record, entity)"""
+    ).fetchall()
+    first: dict[str, set[Record]] = defaultdict(set)
+    for entity, *record in founders:
+        first[entity].add((record[0], record[1]))
+    return Past(
+        {(dataset, record): entity for dataset, record, entity in former},
+        {entity: frozenset(records) for entity, records in first.items()},
+    )
 
 
 def _give(

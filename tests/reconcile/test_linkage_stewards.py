@@ -242,3 +242,28 @@ def test_rulings_about_values_do_not_matter_here() -> None:
     same = runs.run(register(**KEYS), pa.Table.from_pylist([value], schema=RULINGS))
     assert same.links.equals(plain.links)
     assert same.judgements.num_rows == 0
+
+
+@pytest.mark.parametrize("key", ["1", "2"])
+@pytest.mark.parametrize("ruled", [("a", "b"), ("b", "a")])
+def test_two_that_were_never_one_keep_their_ids_when_a_slip_gives_them_one_key(
+    ruled: tuple[str, str], key: str
+) -> None:
+    runs = Runs(KEYS_ONLY)
+    runs.run(register(a="1", b="2"))
+    before = dict(runs.found)
+    never = rulings([said("never", *ruled)])
+    for whole in (False, True):
+        runs.run(register(a=key, b=key), never, whole)
+        assert runs.found == before
+    runs.run(register(a="1", b="2"))
+    assert runs.found == before
+
+
+def test_of_one_entity_those_leave_that_the_ruling_says() -> None:
+    for leaving, staying in (("a", "b"), ("b", "a")):
+        runs = Runs(KEYS_ONLY)
+        runs.run(register(a="1", b="1"))
+        before = runs.found[A, "a"]
+        runs.run(register(a="1", b="1"), rulings([said("never", leaving, staying)]))
+        assert runs.found[A, staying] == before != runs.found[A, leaving]
