@@ -6,6 +6,7 @@ client may do is looked up when it asks, so a token carries no rights.
 
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -37,6 +38,14 @@ class Caller:
     client: str
     person: str | None = None
     address: str | None = None
+
+
+def bare(account: str) -> str:
+    """An account as it is compared: blanks, capitals, widths and what cannot be seen do not make
+    it another person's.
+    """
+    seen = "".join(c for c in account if unicodedata.category(c) != "Cf")
+    return " ".join(unicodedata.normalize("NFKC", seen).split()).casefold()
 
 
 class Tokens:

@@ -21,6 +21,7 @@ from core.errors import BadInput, HubError, Unavailable
 from core.messages import message
 from core.sql import open_sql
 from hub.audit.entries import KeyedDigests
+from hub.identity import bare
 from hub.opening.columns import Column, Role, of_dataset, of_subject
 from hub.opening.search import Outcome, search
 from hub.opening.shelf import Shelf
@@ -121,7 +122,7 @@ class OpenData:
             As :meth:`check`; OpeningRefused: it cannot be generalised enough.
         """
         access = self._enter(call, "propose_opening", name)
-        proposer = KeyedDigests(self._hub.keys).account(access.person())
+        proposer = KeyedDigests(self._hub.keys).account(bare(access.person()))
         if form not in SUFFIXES:
             access.fail(
                 BadInput(field="format", rule=message("rule_one_of", names=", ".join(SUFFIXES)))
@@ -159,7 +160,7 @@ class OpenData:
             SecondPersonMissing: it is the caller's own proposal.
         """
         access = self._enter(call, "approve_opening", name)
-        person = KeyedDigests(self._hub.keys).account(access.person())
+        person = KeyedDigests(self._hub.keys).account(bare(access.person()))
         try:
             manifest = self._shelf.read(name, number)
             if manifest["proposed_by"] == person:

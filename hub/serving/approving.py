@@ -14,6 +14,7 @@ from core.clock import CHINA
 from hub.conditions import approvals, register
 from hub.conditions.approvals import HOLDS, ApprovalOwn, ApprovalUnknown, State
 from hub.conditions.models import Approval
+from hub.identity import bare
 from hub.serving.access import About, Access, Call
 from hub.serving.circumstances import PRESUMED
 from hub.serving.office import Office
@@ -69,7 +70,7 @@ class Approvals:
             row = next((row for row in waiting if row.number == number), None)
             if row is None:
                 raise ApprovalUnknown(number=number)
-            if _same(row.person, person):
+            if bare(row.person) == bare(person):
                 raise ApprovalOwn(number=number)
             if not self._may(connection, access, row):
                 raise ApprovalUnknown(number=number)
@@ -83,7 +84,7 @@ class Approvals:
         """Whether the caller could ask the same, of all the records that the first person could,
         if somebody approved it.
         """
-        if access.call.caller.person and _same(row.person, access.call.caller.person):
+        if access.call.caller.person and bare(row.person) == bare(access.call.caller.person):
             return False
         about = (row.case, row.purpose)
         case = register.standing(
@@ -121,11 +122,6 @@ class Approvals:
             context=Context(zones, PRESUMED, case.is_open, case.entities),
         )
         return decide(access.rules.policy, asked)
-
-
-def _same(one: str, other: str) -> bool:
-    """Whether two accounts are one person's: blanks and capitals do not make another."""
-    return one.strip().casefold() == other.strip().casefold()
 
 
 def _told(row: Approval) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Row, select
 
 from core.canonical import digest
 from core.errors import HubError, NotFound
+from hub.identity import bare
 from hub.serving.access import About, Access, Call, regions
 from hub.serving.notes import SubjectUnknown
 from hub.serving.office import Office
@@ -299,7 +300,8 @@ def _because(reason: str) -> None:
 
 def _second(found: Row[Any], access: Access) -> None:
     # What does not wait for anybody is refused for that, whoever asks.
-    if access.person() == found.person and found.state == State.PROPOSED:
+    same = found.person is not None and bare(access.person()) == bare(found.person)
+    if same and found.state == State.PROPOSED:
         raise SecondPersonNeeded(number=found.number)
 
 

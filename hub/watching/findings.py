@@ -6,6 +6,7 @@ from typing import Any
 
 from core.errors import HubError
 from core.messages import LANGUAGES, say
+from hub.identity import bare
 from hub.serving.access import About, Access, Call
 from hub.serving.office import Office
 from hub.watching import ledger
@@ -103,8 +104,9 @@ class Findings:
     def _refuse_own(self, access: Access, connection: Any, number: int, person: str) -> None:
         found = ledger.one(connection, number)
         steps = ledger.events(connection, self._office.hub.keys, number)
-        whose = {step.body.get("person") for step in steps if step.kind == FOUND} - {None}
-        if found.client == access.client and (not whose or person in whose):
+        known = {step.body.get("person") for step in steps if step.kind == FOUND} - {None}
+        whose = {bare(str(account)) for account in known}
+        if found.client == access.client and (not whose or bare(person) in whose):
             raise FindingOwn(number=number)
 
     def _enter(self, call: Call, deed: str, said: Any) -> Access:

@@ -16,7 +16,7 @@ from joserfc.jwk import OctKey, OKPKey
 from core.clock import FixedClock
 from core.errors import BadInput
 from core.keys import KeyRing
-from hub.identity import LONGEST, Caller, Tokens, Unauthenticated
+from hub.identity import LONGEST, Caller, Tokens, Unauthenticated, bare
 
 KEYS, OTHER = KeyRing(bytes(32)), KeyRing(bytes(range(32)))
 NOW = datetime(2026, 7, 1, 4, tzinfo=UTC)
@@ -127,3 +127,10 @@ def test_a_forged_token_is_nobody(attempt: str) -> None:
 def test_no_text_is_a_crash(text: str) -> None:
     with pytest.raises(Unauthenticated):
         tokens().check(text)
+
+
+@pytest.mark.parametrize(
+    "written", ["li.wei", " Li.Wei ", "ＬＩ.wei", "li\u200b.wei", "LI.WEI\ufeff"]
+)
+def test_an_account_is_the_same_however_it_is_written(written: str) -> None:
+    assert bare(written) == "li.wei" != bare("li wei")

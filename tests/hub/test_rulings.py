@@ -233,6 +233,9 @@ def test_what_is_sensitive_needs_a_second_person(town: Hub) -> None:
         # Another client does not make another person.
         with pytest.raises(SecondPersonNeeded):
             desk.approve(call("steward-2", "li"), number)
+        for written in ("li ", "LI", "ｌｉ", "l\u200bi"):
+            with pytest.raises(SecondPersonNeeded):
+                desk.approve(call("steward-2", written), number)
         with pytest.raises(SecondPersonNeeded):
             desk.refuse(call("steward-2", "li"), number, "r")
         with pytest.raises(PersonMissing):
