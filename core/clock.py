@@ -11,6 +11,10 @@ CHINA = timezone(timedelta(hours=8), "CST")
 """The one time of the country, without summer time."""
 
 
+FIRST_DAY, LAST_DAY = date(2000, 1, 1), date(2199, 12, 31)
+"""The days that may be asked about: each has others before and after it."""
+
+
 class Clock(Protocol):
     """A source of the present moment."""
 
@@ -40,6 +44,11 @@ class FixedClock:
 def start_of_day(day: date) -> datetime:
     """The moment at which ``day`` begins in China."""
     return datetime(day.year, day.month, day.day, tzinfo=CHINA)
+
+
+def end_of_day(day: date) -> datetime:
+    """The moment at which ``day`` ends in China; beyond the last day, at which that does."""
+    return start_of_day(min(day, LAST_DAY) + timedelta(days=1))
 
 
 def today(clock: Clock) -> date:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from typing import Any
 
 import orjson
@@ -14,7 +14,7 @@ from sqlalchemy import Connection, func, select
 
 from catalog.subjects import Attribute
 from core.canonical import encode
-from core.clock import start_of_day
+from core.clock import end_of_day
 from core.errors import HubError, NotFound
 from core.keys import KeyRing
 from core.types import Level
@@ -85,7 +85,7 @@ def on(connection: Connection, day: date) -> Release:
     Raises:
         ReleaseUnknown: none was by then.
     """
-    end = start_of_day(day + timedelta(days=1))
+    end = end_of_day(day)
     newest = select(Release).where(Release.published_at < end).order_by(Release.number.desc())
     row = connection.execute(newest.limit(1)).first()
     if row is None:

@@ -4,13 +4,12 @@ and why; for auditors and administrators: releases as wholes.
 
 from __future__ import annotations
 
-from datetime import date
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends
 from pydantic import Field
 
-from hub.api.routes import By, Calling, Name, On, ReleaseNumber, Skip, caller
+from hub.api.routes import By, Calling, Day, Name, On, ReleaseNumber, Skip, caller
 from hub.serving import history
 from hub.serving.history import Asked
 from hub.serving.releasing import Releases
@@ -46,7 +45,7 @@ class ExplainBody(Calling):
 
     entity: EntityId
     release: ReleaseNumber | None = None
-    on: date | None = None
+    on: Day | None = None
 
 
 @release_routes.post("/releases")

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import date
 from typing import Any
 
 from fastapi import APIRouter, Depends
 
-from hub.api.routes import By, Calling, On, caller
+from hub.api.routes import By, Calling, Day, On, caller
 from hub.serving import retention
 
 router = APIRouter(prefix="/v1/audit", tags=["audit"], dependencies=[Depends(caller)])
@@ -16,7 +15,7 @@ router = APIRouter(prefix="/v1/audit", tags=["audit"], dependencies=[Depends(cal
 class RetireBody(Calling):
     """Up to which day; without ``confirm`` it is only said what would be erased."""
 
-    before: date | None = None
+    before: Day | None = None
     confirm: bool = False
 
 

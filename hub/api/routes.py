@@ -15,6 +15,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
 
+from core.clock import FIRST_DAY, LAST_DAY
 from core.errors import BadInput, Unavailable
 from core.messages import message
 from core.types import Model
@@ -29,6 +30,7 @@ Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
 ReleaseNumber = Annotated[int, Field(ge=1, lt=2**31)]
 Skip = Annotated[int, Field(ge=0, lt=2**31)]
 """How many of the first of a list are left out."""
+Day = Annotated[date, Field(ge=FIRST_DAY, le=LAST_DAY)]
 Moment = Annotated[
     AwareDatetime,
     Field(ge=datetime(2000, 1, 1, tzinfo=UTC), lt=datetime(2200, 1, 1, tzinfo=UTC)),
@@ -95,7 +97,7 @@ class QueryBody(Body):
     items: Annotated[tuple[Name, ...], Field(min_length=1, max_length=200)] | None = None
     limit: Annotated[int, Field(ge=1, le=100)] = 20
     release: ReleaseNumber | None = None
-    on: date | None = None
+    on: Day | None = None
 
     def asked(self) -> Asked:
         """The request as the desk takes it."""

@@ -20,7 +20,7 @@ from hub.audit.proofs import Inclusion
 from hub.audit.receipts import Receipt
 from hub.audit.search import Wanted
 from hub.cli import retention, watching, witness
-from hub.cli.calling import Person, calling
+from hub.cli.calling import MOST, Person, calling
 from hub.cli.output import headings, language, opened, out, table, tell
 from hub.cli.proving import document, put, text_of, verify_export
 from hub.operator import operator_entry
@@ -78,7 +78,9 @@ def search(  # noqa: PLR0913, PLR0917 - options of a command line
     ] = None,
     since: Moment = None,
     until: Moment = None,
-    below: Annotated[int | None, typer.Option(min=0, help="Only before this index.")] = None,
+    below: Annotated[
+        int | None, typer.Option(min=0, max=MOST, help="Only before this index.")
+    ] = None,
     limit: Annotated[int, typer.Option(min=1, max=1000, help="How many at most.")] = 20,
     as_json: Annotated[bool, typer.Option("--json", help="Whole entries.")] = False,
     caller: Client = None,
@@ -211,9 +213,10 @@ def export(
 
 
 def inclusion(  # noqa: PLR0913, PLR0917 - options of a command line
-    index: Annotated[int, typer.Argument(min=0, help="Which entry.")],
+    index: Annotated[int, typer.Argument(min=0, max=MOST, help="Which entry.")],
     size: Annotated[
-        int | None, typer.Option(min=1, help="Among how many; else those of the last checkpoint.")
+        int | None,
+        typer.Option(min=1, max=MOST, help="Among how many; else those of the last checkpoint."),
     ] = None,
     to: To = None,
     caller: Client = None,
@@ -230,8 +233,8 @@ def inclusion(  # noqa: PLR0913, PLR0917 - options of a command line
 
 
 def consistency(  # noqa: PLR0913, PLR0917 - options of a command line
-    old: Annotated[int, typer.Argument(min=1, help="From how many entries.")],
-    new: Annotated[int, typer.Argument(min=1, help="To how many.")],
+    old: Annotated[int, typer.Argument(min=1, max=MOST, help="From how many entries.")],
+    new: Annotated[int, typer.Argument(min=1, max=MOST, help="To how many.")],
     to: To = None,
     caller: Client = None,
     person: Person = None,

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from datetime import datetime
 from functools import wraps
 from typing import Annotated, Any, Concatenate, ParamSpec, get_type_hints
 
 import typer
 
+from core.clock import FIRST_DAY, LAST_DAY
+from core.errors import BadInput
+from core.messages import message
 from hub.identity import Caller
 from hub.serving.notes import Call
 
@@ -16,9 +20,23 @@ Client = Annotated[str, typer.Option("--as", help="The registered client that as
 Purpose = Annotated[str, typer.Option(help="For which registered purpose.")]
 Case = Annotated[str, typer.Option(help="The case number.")]
 Person = Annotated[str | None, typer.Option(help="The account of the person who asks.")]
-Skip = Annotated[int, typer.Option(min=0, help="How many of the first to leave out.")]
+MOST = 2**31 - 1
+"""The largest number that anything has."""
+Skip = Annotated[int, typer.Option(min=0, max=MOST, help="How many of the first to leave out.")]
 
 P = ParamSpec("P")
+
+
+def day_option(words: str) -> Any:
+    """An option that takes a day that may be asked about. ``words``: its help."""
+    return typer.Option(formats=["%Y-%m-%d"], help=words, callback=_in_reach)
+
+
+def _in_reach(param: typer.CallbackParam, value: datetime | None) -> datetime | None:
+    if value is not None and not FIRST_DAY <= value.date() <= LAST_DAY:
+        rule = message("rule_from_to", first=FIRST_DAY, last=LAST_DAY)
+        raise BadInput(field=param.opts[0], rule=rule)
+    return value
 
 
 def calling(client: str, person: str | None, purpose: str, case: str) -> Call:

@@ -9,13 +9,13 @@ import typer
 
 from core.errors import BadInput
 from core.messages import message
-from hub.cli.calling import Case, Client, Person, Purpose, calling
+from hub.cli.calling import MOST, Case, Client, Person, Purpose, calling
 from hub.cli.output import headings, opened, out, table, tell
 from hub.serving.approving import Approvals
 from hub.serving.cases import Cases, Named
 from hub.serving.office import Office
 
-Number = Annotated[int, typer.Argument(metavar="N", min=1, help="Number of the request.")]
+Number = Annotated[int, typer.Argument(metavar="N", min=1, max=MOST, help="Number of the request.")]
 
 
 def add_to(app: typer.Typer) -> None:

@@ -13,7 +13,7 @@ import typer
 
 from core.errors import BadInput
 from core.messages import message
-from hub.cli.calling import Skip, calling
+from hub.cli.calling import MOST, Skip, calling
 from hub.cli.output import headings, language, opened, out, table, tell
 from hub.serving.office import Office
 from hub.stewardship.conflicts import Conflicts, Preview
@@ -31,7 +31,7 @@ Purpose = Annotated[str | None, typer.Option(help="For which registered purpose.
 Case = Annotated[str | None, typer.Option(help="The case number.")]
 Attribute = Annotated[str | None, typer.Option(help="Only of this attribute.")]
 Dataset = Annotated[str | None, typer.Option(help="Only of this dataset.")]
-Limit = Annotated[int, typer.Option(min=1, help="How many at most.")]
+Limit = Annotated[int, typer.Option(min=1, max=MOST, help="How many at most.")]
 
 
 class Status(StrEnum):
@@ -60,7 +60,9 @@ def list_(  # noqa: PLR0913, PLR0917 - options of a command line
     subject: Subject,
     status: Annotated[Status | None, typer.Option(help="Only those decided like this.")] = None,
     attribute: Attribute = None,
-    group: Annotated[int | None, typer.Option(help="Only those of this group.")] = None,
+    group: Annotated[
+        int | None, typer.Option(min=1, max=MOST, help="Only those of this group.")
+    ] = None,
     deferred: Annotated[bool, typer.Option("--deferred", help="Also those put off.")] = False,
     limit: Limit = 20,
     skip: Skip = 0,
@@ -167,7 +169,9 @@ def groups(  # noqa: PLR0913, PLR0917 - options of a command line
 
 def preview(  # noqa: PLR0913, PLR0917 - options of a command line
     subject: Subject,
-    group: Annotated[int | None, typer.Option(help="The repair proposed for this group.")] = None,
+    group: Annotated[
+        int | None, typer.Option(min=1, max=MOST, help="The repair proposed for this group.")
+    ] = None,
     dataset: Annotated[str | None, typer.Option(help="Whose claims would be repaired.")] = None,
     attribute: Annotated[str | None, typer.Option(help="About which attribute.")] = None,
     repair: Annotated[

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from hub.cli.calling import Skip, asking
+from hub.cli.calling import MOST, Skip, asking
 from hub.cli.evidence import EvidenceFile, read, typed, write
 from hub.cli.output import headings, language, opened, out, table, tell
 from hub.serving.notes import Call
@@ -18,7 +18,7 @@ from hub.stewardship.corrections import Answer, Corrections, Which
 from hub.stewardship.report import report as make_report
 from reconcile.corrections import State
 
-Number = Annotated[int, typer.Argument(help="Number of the correction.")]
+Number = Annotated[int, typer.Argument(min=1, max=MOST, help="Number of the correction.")]
 Dataset = Annotated[str | None, typer.Option(help="Only of this dataset.")]
 Department = Annotated[str | None, typer.Option(help="Only of this department.")]
 

@@ -20,8 +20,8 @@ from pathlib import Path
 
 import typer
 
-from core.errors import HubError
-from core.messages import say, spoken
+from core.errors import BadInput, HubError
+from core.messages import message, say, spoken
 
 _COMMANDS: Mapping[str, tuple[str, ...]] = {
     "setup": ("apply", "doctor"),
@@ -84,6 +84,7 @@ def run(arguments: Sequence[str]) -> int:
     logging.getLogger().setLevel(logging.ERROR)
     language = spoken()
     try:
+        _check_text(arguments)
         application(next(iter(arguments), None))(list(arguments))
         code = 0
     except SystemExit as ended:
@@ -96,6 +97,16 @@ def run(arguments: Sequence[str]) -> int:
         print(say("internal_error", language, reference=_log_crash()), file=sys.stderr)
         code = 1
     return code
+
+
+def _check_text(arguments: Sequence[str]) -> None:
+    """What is no text reaches no command: it could be neither looked up nor logged."""
+    for place, argument in enumerate(arguments, start=1):
+        try:
+            argument.encode()
+        except UnicodeEncodeError:
+            rule = message("rule_text_utf8")
+            raise BadInput(field=f"argument {place}", rule=rule) from None
 
 
 def _log_crash() -> str:

@@ -10,14 +10,14 @@ import typer
 from core.errors import BadInput
 from core.messages import message
 from hub.app import Hub
-from hub.cli.calling import Case, Client, Person, Purpose, calling
+from hub.cli.calling import MOST, Case, Client, Person, Purpose, calling
 from hub.cli.output import headings, opened, out, table, tell
 from hub.cli.sharing import copy
 from hub.opening.releasing import OpenData
 from hub.serving.office import Office
 
 Table = Annotated[str, typer.Argument(help="Which subject or dataset.")]
-Number = Annotated[int, typer.Argument(min=1, help="Which of its releases.")]
+Number = Annotated[int, typer.Argument(min=1, max=MOST, help="Which of its releases.")]
 
 
 def add_to(app: typer.Typer) -> None:

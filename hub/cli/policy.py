@@ -14,7 +14,7 @@ from core.errors import BadInput
 from core.messages import message
 from hub import folder as workspace_folder
 from hub.app import Hub
-from hub.cli.calling import Person, calling
+from hub.cli.calling import Person, calling, day_option
 from hub.cli.output import headings, language, opened, out, table, tell
 from hub.deciding import drafts, explaining, matrix, replay
 from hub.deciding.doors import Asker
@@ -163,12 +163,8 @@ def _who(row: Mapping[str, Any], *more: str) -> list[object]:
 
 def what_if(  # noqa: PLR0913, PLR0917 - options of a command line
     folder: Annotated[Path, typer.Argument(help="The workspace folder with the draft.")],
-    since: Annotated[
-        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="From this day on.")
-    ] = None,
-    until: Annotated[
-        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="To this day, included.")
-    ] = None,
+    since: Annotated[datetime | None, day_option("From this day on.")] = None,
+    until: Annotated[datetime | None, day_option("To this day, included.")] = None,
     limit: Annotated[
         int, typer.Option(min=1, max=replay.MOST_ENTRIES, help="How many entries to read.")
     ] = replay.MOST_ENTRIES,

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated
 
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from core.clock import today
+from core.clock import FIRST_DAY, today
+from core.errors import BadInput
+from core.messages import message
 from hub.app import Hub
+from hub.cli.calling import day_option
 from hub.cli.output import err, headings, language, opened, table, tell
 from hub.pipeline.workflow import Order, Pipeline, Report
+
+FURTHEST = timedelta(days=366)
+"""A day of judgement further off is a slip of the keyboard, and would be published."""
 
 
 def add_to(app: typer.Typer) -> None:
@@ -32,7 +38,7 @@ def run(
     ] = False,
     as_of: Annotated[
         datetime | None,
-        typer.Option(formats=["%Y-%m-%d"], help="The day on which values are judged; today."),
+        day_option("The day on which values are judged; today."),
     ] = None,
 ) -> None:
     """Pull, gate, link, fuse and publish.
@@ -41,7 +47,12 @@ def run(
     then nothing is published, and what was published before stands.
     """
     with opened() as hub:
-        day = as_of.date() if as_of else today(hub.clock)
+        now = today(hub.clock)
+        day = as_of.date() if as_of else now
+        if day > now + FURTHEST:
+            raise BadInput(
+                field="--as-of", rule=message("rule_from_to", first=FIRST_DAY, last=now + FURTHEST)
+            )
         order = Order(
             revision=hub.revision().number, as_of=day, subject=subject, dataset=dataset, whole=whole
         )

@@ -10,6 +10,7 @@ import typer
 from core.errors import BadInput, NotFound
 from core.messages import message
 from hub.app import Hub
+from hub.cli.calling import MOST
 from hub.cli.output import err, headings, language, opened, out, table, tell
 from hub.operator import operator_entry
 from hub.quality import pages
@@ -20,7 +21,7 @@ from reconcile.scores import DIMENSIONS
 
 Dataset = Annotated[str, typer.Argument(help="The dataset, such as police.residents.")]
 ReleaseNumber = Annotated[
-    int | None, typer.Option(min=1, help="Of this release, not the current one.")
+    int | None, typer.Option(min=1, max=MOST, help="Of this release, not the current one.")
 ]
 
 

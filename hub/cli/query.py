@@ -14,7 +14,7 @@ import typer
 from core.errors import BadInput
 from core.messages import message
 from hub.api.state import opened_state
-from hub.cli.calling import Case, Client, Person, Purpose
+from hub.cli.calling import MOST, Case, Client, Person, Purpose, day_option
 from hub.cli.output import opened, out
 from hub.identity import Caller
 from hub.serving.desk import Desk, Request
@@ -46,11 +46,11 @@ def query(  # noqa: PLR0913, PLR0917 - options of a command line
     items: Annotated[str | None, typer.Option(help="Items wanted, with commas.")] = None,
     limit: Annotated[int, typer.Option(min=1, max=100, help="Records at most.")] = 20,
     release: Annotated[
-        int | None, typer.Option(min=1, help="As of this release, not the current one.")
+        int | None, typer.Option(min=1, max=MOST, help="As of this release, not the current one.")
     ] = None,
     on: Annotated[
         datetime | None,
-        typer.Option(formats=["%Y-%m-%d"], help="As of the release served on this day."),
+        day_option("As of the release served on this day."),
     ] = None,
     person: Person = None,
 ) -> None:

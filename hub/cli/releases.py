@@ -12,14 +12,14 @@ import typer
 from core.errors import BadInput
 from core.messages import message
 from hub.app import Hub
-from hub.cli.calling import Person, Skip, calling
+from hub.cli.calling import MOST, Person, Skip, calling, day_option
 from hub.cli.output import headings, language, opened, out, table, tell
 from hub.pipeline.workflow import restore as publish_again
 from hub.serving import history
 from hub.serving.history import Asked
 from hub.serving.office import Office
 
-Number = Annotated[int, typer.Argument(min=1, help="The number of the release.")]
+Number = Annotated[int, typer.Argument(min=1, max=MOST, help="The number of the release.")]
 Client = Annotated[
     str | None, typer.Option("--as", help="Ask as this registered client; else as the operator.")
 ]
@@ -43,7 +43,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def list_(
-    limit: Annotated[int, typer.Option(min=1, help="How many at most.")] = 20,
+    limit: Annotated[int, typer.Option(min=1, max=MOST, help="How many at most.")] = 20,
     skip: Skip = 0,
 ) -> None:
     """List releases, the latest first: when, of which day, and what each did to every subject."""
@@ -75,8 +75,10 @@ def show(number: Number) -> None:
 
 
 def diff(  # noqa: PLR0913, PLR0917 - options of a command line
-    before: Annotated[int, typer.Argument(metavar="A", min=1, help="The earlier release.")],
-    after: Annotated[int, typer.Argument(metavar="B", min=1, help="The later release.")],
+    before: Annotated[
+        int, typer.Argument(metavar="A", min=1, max=MOST, help="The earlier release.")
+    ],
+    after: Annotated[int, typer.Argument(metavar="B", min=1, max=MOST, help="The later release.")],
     subject: Annotated[str | None, typer.Option(help="Only this subject.")] = None,
     entity: Annotated[
         str | None, typer.Option(help="With --subject: this entity's values, before and after.")
@@ -136,11 +138,11 @@ def explain(  # noqa: PLR0913, PLR0917 - options of a command line
     subject: Subject,
     entity: Entity,
     release: Annotated[
-        int | None, typer.Option(min=1, help="In this release, not the current one.")
+        int | None, typer.Option(min=1, max=MOST, help="In this release, not the current one.")
     ] = None,
     on: Annotated[
         datetime | None,
-        typer.Option(formats=["%Y-%m-%d"], help="In the release served on this day."),
+        day_option("In the release served on this day."),
     ] = None,
     client: Client = None,
     person: Person = None,

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from hub.cli.calling import Case, Client, Person, Purpose, calling
+from hub.cli.calling import Case, Client, Person, Purpose, calling, day_option
 from hub.cli.output import headings, opened, table, tell
 from hub.serving import retention
 from hub.serving.office import Office
@@ -25,7 +25,7 @@ def retire(
     person: Person = None,
     before: Annotated[
         datetime | None,
-        typer.Option(formats=["%Y-%m-%d"], help="Only what is from before this day."),
+        day_option("Only what is from before this day."),
     ] = None,
     confirm: Annotated[
         bool, typer.Option("--confirm", help="Erase; else only say what would be erased.")

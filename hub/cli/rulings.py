@@ -15,7 +15,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 from core.errors import BadInput
 from core.forms import rule_of
 from core.messages import message
-from hub.cli.calling import Skip, asking
+from hub.cli.calling import MOST, Skip, asking, day_option
 from hub.cli.evidence import EvidenceFile, read, typed, write
 from hub.cli.output import headings, opened, out, table, tell
 from hub.serving.notes import Call
@@ -29,7 +29,7 @@ from reconcile.rulings import State
 Subject = Annotated[str, typer.Argument(help="Of which subject.")]
 Entity = Annotated[str, typer.Argument(help="The entity, as `hub conflicts list` names it.")]
 Attribute = Annotated[str, typer.Argument(help="Which value of it.")]
-Number = Annotated[int, typer.Argument(help="Number of the ruling.")]
+Number = Annotated[int, typer.Argument(min=1, max=MOST, help="Number of the ruling.")]
 Reason = Annotated[str, typer.Option(help="Why; with - it is read from standard input.")]
 Key = Annotated[str | None, typer.Option(help="Names the request: sent again, it does nothing.")]
 
@@ -192,9 +192,7 @@ def defer(  # noqa: PLR0913, PLR0917 - options of a command line
     subject: Subject,
     entity: Entity,
     attribute: Attribute,
-    until: Annotated[
-        datetime, typer.Option(formats=["%Y-%m-%d"], help="The day to look at it again.")
-    ],
+    until: Annotated[datetime, day_option("The day to look at it again.")],
     reason: Reason,
     key: Key = None,
 ) -> None:
@@ -210,7 +208,8 @@ def repair(  # noqa: PLR0913, PLR0917 - options of a command line
     subject: Subject,
     reason: Reason,
     group: Annotated[
-        int | None, typer.Option(help="The repair proposed for this group of conflicts.")
+        int | None,
+        typer.Option(min=1, max=MOST, help="The repair proposed for this group of conflicts."),
     ] = None,
     dataset: Annotated[str | None, typer.Option(help="Whose values are read otherwise.")] = None,
     attribute: Annotated[str | None, typer.Option(help="Of which attribute.")] = None,

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from core.clock import CHINA
-from hub.cli.calling import Case, Client, Person, Purpose, calling
+from hub.cli.calling import MOST, Case, Client, Person, Purpose, calling, day_option
 from hub.cli.output import err, headings, language, opened, out, table, tell
 from hub.operator import operator_entry
 from hub.serving.office import Office
@@ -21,7 +21,7 @@ from hub.watching.ledger import State, Which
 from hub.watching.view import MOST_ENTRIES, OwnView
 from hub.watching.watch import Watcher
 
-Number = Annotated[int, typer.Argument(metavar="N", min=1, help="Number of the finding.")]
+Number = Annotated[int, typer.Argument(metavar="N", min=1, max=MOST, help="Number of the finding.")]
 Words = Annotated[str, typer.Option(help="What is said; with - read from standard input.")]
 AsJson = Annotated[bool, typer.Option("--json", help="The whole answer, with its receipt.")]
 
@@ -125,7 +125,7 @@ def close(  # noqa: PLR0913, PLR0917 - options of a command line
 def watch(
     since: Annotated[
         datetime | None,
-        typer.Option(formats=["%Y-%m-%d"], help="All entries from this day on, once more."),
+        day_option("All entries from this day on, once more."),
     ] = None,
 ) -> None:
     """Watch what is new in the trail: apply the rules, and open findings.

@@ -5,12 +5,14 @@ from __future__ import annotations
 import uuid
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import Connection
 
 from core.canonical import digest
 from hub.app import Hub
+from hub.audit.entries import Who
 from hub.operator import operator_entry
 from hub.pipeline.order import Report
 from hub.pipeline.states import Before, SubjectState
@@ -47,9 +49,10 @@ def publish(hub: Hub, workspace: Workspace, report: Report) -> dict[str, Any]:
         return printing.conclude("publish", report.run, manifest, settled)
 
 
-def restore(hub: Hub, number: int) -> dict[str, Any]:
+def restore(hub: Hub, number: int, by: Who | None = None) -> dict[str, Any]:
     """Publishes a release that says what release ``number`` said. What it was made of then is
-    what the next run goes on from.
+    what the next run goes on from. ``by``: who asked for it, as the log names them; None: the
+    operator.
 
     Raises:
         ReleaseUnknown: there is no such release.
@@ -58,7 +61,7 @@ def restore(hub: Hub, number: int) -> dict[str, Any]:
     """
     workspace = hub.workspace()
     with hub.engine.begin() as connection:
-        printing = _Printing(hub, connection, workspace)
+        printing = _Printing(hub, connection, workspace, by)
         then = releases.at(connection, number)
         releases.check_signature(then, hub.keys)
         wanted = {
@@ -81,8 +84,11 @@ def restore(hub: Hub, number: int) -> dict[str, Any]:
 class _Printing:
     """The making of one release inside a transaction."""
 
-    def __init__(self, hub: Hub, connection: Connection, workspace: Workspace) -> None:
+    def __init__(
+        self, hub: Hub, connection: Connection, workspace: Workspace, by: Who | None = None
+    ) -> None:
         self._hub = hub
+        self._by = by
         self._connection = connection
         self._workspace = workspace
         self._publisher = Publisher(hub.lake, hub.keys, hub.settings.limits)
@@ -181,6 +187,8 @@ class _Printing:
         counts = {f"{n} {k}": v for n, found in outcomes.items() for k, v in found.items()}
         counts.update(settled or {})
         entry = operator_entry(action, "release", counts, release=self._number)
+        if self._by is not None:
+            entry = replace(entry, who=self._by)
         self._hub.audit.append([entry], self._connection)
         self._hub.audit.checkpoint(self._connection)
         return {"release": self._number, "outcomes": outcomes}

@@ -17,6 +17,7 @@ from sqlalchemy import text
 from core.database import plain_url
 from core.errors import HubError
 from hub.app import Hub
+from hub.audit.entries import Who
 from hub.pipeline import publishing
 from hub.pipeline.execution import Execution
 from hub.pipeline.order import Order, Progress, Report
@@ -30,14 +31,14 @@ class RunBusy(HubError):
     code = "run_busy"
 
 
-def restore(hub_: Hub, number: int) -> dict[str, Any]:
+def restore(hub_: Hub, number: int, by: Who | None = None) -> dict[str, Any]:
     """Goes back to what release ``number`` said: see :func:`hub.pipeline.publishing.restore`.
 
     Raises:
         RunBusy: the pipeline is running.
     """
     with _alone(hub_):
-        return publishing.restore(hub_, number)
+        return publishing.restore(hub_, number, by)
 
 
 @contextmanager

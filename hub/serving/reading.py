@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from typing import Any
 
 from psycopg_pool import AsyncConnectionPool
 
 from catalog.standards.several import SEPARATOR
 from catalog.subjects import Subject
-from core.clock import start_of_day
+from core.clock import end_of_day
 from core.errors import HubError
 from core.keys import KeyRing
 from policies.decide import Grant
@@ -106,7 +106,7 @@ class Reader:
 
     async def served_on(self, day: date) -> int | None:
         """The number of the release that was served at the end of a day; None before the first."""
-        end = start_of_day(day + timedelta(days=1))
+        end = end_of_day(day)
         async with self._pool.connection() as connection:
             row = await (await connection.execute(_SERVED_ON, (end,))).fetchone()
         return None if row is None else row[0]

@@ -7,6 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 from core.errors import HubError
+from hub.audit.entries import Who
 from hub.pipeline.workflow import restore
 from hub.serving import history
 from hub.serving.access import About, Access
@@ -56,9 +57,9 @@ class Releases:
             ReleaseUnknown, ReleaseForged, RunBusy, LakeVersionMissing: it cannot be.
         """
         access = self._office.enter(call, Action.ADMINISTER, "restore_release", "hub", number)
-        access.person()
+        by = Who(access.client, access.department, access.person())
         try:
-            done = restore(self._office.hub, number)
+            done = restore(self._office.hub, number, by)
         except HubError as error:
             access.fail(error)
         body = {**done, "restored_from": number}

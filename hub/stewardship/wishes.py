@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints
 
+from core.clock import FIRST_DAY, LAST_DAY
 from core.types import Model
 
 Entity = Annotated[str, Field(pattern=r"^[\w\-]{1,64}$")]
@@ -76,7 +77,7 @@ class Defer(Model):
     kind: Literal["defer"] = "defer"
     entity: Entity
     attribute: Attribute
-    until: date
+    until: Annotated[date, Field(ge=FIRST_DAY, le=LAST_DAY)]
     reason: Reason = ""
 
 

@@ -240,6 +240,12 @@ def test_releases_as_wholes_are_for_auditors_and_administrators(town: Hub) -> No
         if e.entry["what"]["action"] == "restore_release"
     )
     assert entry.entry["who"]["client"] == "admin-1"
+    (published,) = (
+        e.entry
+        for e in town.audit.find(Wanted(limit=9))
+        if (e.entry["what"]["action"], e.entry["what"]["subject"]) == ("restore", "release")
+    )
+    assert (published["who"]["client"], published["who"]["person"]) == ("admin-1", "wu")
     assert town.audit.verify().ok
 
 
