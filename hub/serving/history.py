@@ -153,7 +153,7 @@ def diff(
     sides = [[] if v is None else history.cells(hub.lake, v, entity) for v in versions]
     views = [_Seen(asked, access, subject, cells) for cells in sides]
     if not any(view.reached for view in views):
-        _fail(access, ReleaseEntityUnknown(entity=entity, release=after))
+        _fail(access, ReleaseEntityUnknown(release=after))
     body["entity"] = entity
     body["attributes"] = [
         {
@@ -190,7 +190,7 @@ def explain(
         found = history.cells(asked.hub.lake, state.golden, entity, state.claims)
     seen = _Seen(asked, access, subject, found)
     if not seen.reached:
-        _fail(access, ReleaseEntityUnknown(entity=entity, release=at.number))
+        _fail(access, ReleaseEntityUnknown(release=at.number))
     body = {
         "subject": subject,
         "entity": entity,

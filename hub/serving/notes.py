@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from core.errors import HubError, NotFound
-from core.messages import say
+from core.errors import BadInput, HubError, NotFound
+from core.messages import message, say
 from hub.audit.entries import Decision, Entry, What, Who, Why
 from hub.identity import Caller
 from hub.serving.board import Rules
@@ -15,6 +16,15 @@ from policies.decide import Ask, Denied, Grant, Reason
 from policies.models import SUPPRESS, Action
 from policies.reasons import reason
 from policies.verdicts import Quotas
+
+_SEGMENT = r"[A-Za-z*-][A-Za-z0-9_.*-]{0,127}"
+_FORMS = {
+    "case": re.compile(r"[\w\-/.]{1,64}"),
+    "purpose": re.compile(r"[a-z][a-z0-9_]{0,63}"),
+    "subject": re.compile(rf"client/.{{1,64}}|{_SEGMENT}(?:/{_SEGMENT})?"),
+    "client": re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,63}"),
+    "person": re.compile(r"\S(?:.{0,62}\S)?"),
+}
 
 
 class Forbidden(HubError):
@@ -127,8 +137,22 @@ class Call:
 
 
 def begin(rules: Rules, call: Call, action: Action, subject: str, request: str) -> Note:
-    """The note of a request that begins. ``request``: the keyed digest of all it says."""
+    """The note of a request that begins. ``request``: the keyed digest of all it says.
+
+    Raises:
+        BadInput: what would stand in the log for ever has not the form of a name: it may be a
+            person's number, typed in the wrong place.
+    """
     client = rules.policy.policies.clients.get(call.caller.client)
+    named = {"case": call.case, "purpose": call.purpose, "subject": subject}
+    if client is None:
+        named["client"] = call.caller.client
+    if call.caller.person is not None:
+        named["person"] = call.caller.person
+    for field_, text in named.items():
+        if not _FORMS[field_].fullmatch(text):
+            rule = message("form_string_pattern_mismatch", pattern=_FORMS[field_].pattern)
+            raise BadInput(field=field_, rule=rule)
     return Note(
         who=Who(call.caller.client, client.department if client else "-", call.caller.person),
         purpose=call.purpose,

@@ -104,7 +104,7 @@ class Conflicts:
         matches = self._matches(sight, material)
         open_ones = matches.about(entity) if sight.links and attribute is None else []
         if not conflicts and not open_ones:
-            sight.fail(ConflictUnknown(entity=entity))
+            sight.fail(ConflictUnknown())
         sight.place([entity])
         queue = Queue(sight, material)
         told = queue.told(sorted((queue.place(c) for c in conflicts), key=lambda one: one.place))

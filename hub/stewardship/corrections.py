@@ -17,6 +17,7 @@ from hub.serving.office import Office
 from hub.stewardship import evidence
 from hub.stewardship.evidence import File
 from hub.stewardship.rulings import ReasonMissing
+from hub.stewardship.wishes import check_length
 from reconcile import corrections, rulings
 from reconcile.corrections import UNSETTLED, Book, Escalation, State
 from reconcile.models import Correction, CorrectionEvent
@@ -132,6 +133,7 @@ class Corrections:
         try:
             if to is not State.FIXED and not answer.reason.strip():
                 raise ReasonMissing
+            check_length(answer.reason)
             if answer.file is not None:
                 answer.file.check()
         except HubError as error:

@@ -116,13 +116,13 @@ class Draughtsman:
             where = regions(connection, self._subject.subject, [entity])
         view = self._access.view
         if view is None or entity not in where or not view.covers(where[entity]):
-            raise EntityUnknown(kind="entity", name=entity)
+            raise EntityUnknown
         wanted = pc.field("entity") == entity
         rows = self._table("links").to_table(columns=["dataset", "record"], filter=wanted)
         order = {dataset: place for place, dataset in enumerate(self._subject.feeds)}
         places = [(row["dataset"], row["record"]) for row in rows.to_pylist()]
         if not places:
-            raise EntityUnknown(kind="entity", name=entity)
+            raise EntityUnknown
         return tuple(sorted(places, key=lambda place: (order.get(place[0], len(order)), place)))
 
     def _table(self, name: str) -> Any:

@@ -4,6 +4,7 @@ one transaction.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -12,7 +13,8 @@ import pyarrow as pa
 from sqlalchemy import Connection, Row, select
 
 from core.canonical import digest
-from core.errors import HubError, NotFound
+from core.errors import BadInput, HubError, NotFound
+from core.messages import message
 from hub.identity import bare
 from hub.serving.access import About, Access, Call, regions
 from hub.serving.notes import SubjectUnknown
@@ -25,11 +27,14 @@ from hub.stewardship.idle import idle
 from hub.stewardship.reach import within
 from hub.stewardship.standing import weigh
 from hub.stewardship.telling import in_full, in_short
-from hub.stewardship.wishes import Enter, Merge, Never, Split, Wish, said
+from hub.stewardship.wishes import Enter, Merge, Never, Split, Wish, check_length, said
 from reconcile import rulings
 from reconcile.corrections import Book
 from reconcile.models import Ruling, RulingEvent
 from reconcile.rulings import RULINGS, Actor, Draft, Ledger, State
+
+KEY = re.compile(r"[\x21-\x7e]{1,128}")
+"""How a request may be named."""
 
 
 class RulingUnknown(NotFound):
@@ -89,6 +94,9 @@ class Rulings:
         actor = Actor(access.client, access.person())
         request = digest({"subject": subject, "wish": said(wish), "file": _digest(file)})
         try:
+            if key is not None and not KEY.fullmatch(key):
+                rule = message("form_string_pattern_mismatch", pattern=KEY.pattern)
+                raise BadInput(field="key", rule=rule)
             _check(wish, file)
             pen = Draughtsman(access, workspace.subjects[subject])
             draft = pen.draft(wish)
@@ -121,6 +129,7 @@ class Rulings:
         hub, workspace = self._office.hub, access.rules.workspace
         try:
             _second(found, access)
+            check_length(reason)
             pen = Draughtsman(access, workspace.subjects[found.subject])
             rows = _table(number, rulings.open_body(hub.keys, found)["rows"])
             stance = opposed(workspace, found.subject, rows, pen)
@@ -296,6 +305,7 @@ def _check(wish: Wish, file: File | None) -> None:
 def _because(reason: str) -> None:
     if not reason.strip():
         raise ReasonMissing
+    check_length(reason)
 
 
 def _second(found: Row[Any], access: Access) -> None:

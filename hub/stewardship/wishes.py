@@ -8,12 +8,15 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, StringConstraints
 
 from core.clock import FIRST_DAY, LAST_DAY
+from core.errors import BadInput
+from core.messages import message
 from core.types import Model
 
 Entity = Annotated[str, Field(pattern=r"^[\w\-]{1,64}$")]
 Attribute = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
 Dataset = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_.]{0,127}$")]
-Reason = Annotated[str, StringConstraints(strip_whitespace=True, max_length=2000)]
+LONGEST_REASON = 2000
+Reason = Annotated[str, StringConstraints(strip_whitespace=True, max_length=LONGEST_REASON)]
 Value = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=400)]
 
 
@@ -116,3 +119,14 @@ Wish = Choose | Enter | Merge | Never | Split | Defer | Repair
 def said(wish: Wish) -> dict[str, Any]:
     """A wish as JSON, for the digest of its request."""
     return wish.model_dump(mode="json")
+
+
+def check_length(reason: str) -> None:
+    """Of a reason that is given beside a wish.
+
+    Raises:
+        BadInput: it is too long to be kept.
+    """
+    if len(reason.strip()) > LONGEST_REASON:
+        rule = message("form_string_too_long", max_length=LONGEST_REASON)
+        raise BadInput(field="reason", rule=rule)

@@ -144,6 +144,7 @@ def test_an_entity_without_conflicts_is_told_where_to_look(api: Api) -> None:
     answer = api("POST", "/v1/conflicts/show", "steward-1", json=body)
     assert (answer.status_code, answer.json()["title"]) == (404, "conflict_unknown")
     assert "hub releases explain" in answer.json()["detail"]
+    assert "0123456789" not in answer.text
 
 
 def test_what_is_looked_at_is_logged_without_values(hub: Hub, api: Api) -> None:
