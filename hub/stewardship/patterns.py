@@ -116,8 +116,6 @@ class Patterns:
         Args:
             rulings: those in force, resolved: they win over whatever a repair makes of a claim.
         """
-        if repair.attribute not in self._sight.attributes:
-            self._sight.fail(BadInput(field="attribute", rule=message("rule_nothing_seen")))
         engine = connect(self._sight.hub.settings.limits)
         basis = Basis(self._claims(engine), self._material.day, self._material.sources, rulings)
         try:

@@ -99,13 +99,16 @@ class Ignore(Model):
     kind: Literal["ignore"]
 
 
+Reading = Annotated[SwapDayMonth | Recode | Ignore, Field(discriminator="kind")]
+
+
 class Repair(Model):
     """How what a dataset says about an attribute is read from now on."""
 
     kind: Literal["repair"] = "repair"
     dataset: Dataset
     attribute: Attribute
-    repair: Annotated[SwapDayMonth | Recode | Ignore, Field(discriminator="kind")]
+    repair: Reading
     reason: Reason = ""
 
 

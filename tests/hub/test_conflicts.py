@@ -189,6 +189,69 @@ def test_a_malformed_search_is_refused(api: Api, more: dict[str, Any]) -> None:
     assert "张晓明" not in answer.text
 
 
+@pytest.mark.parametrize(
+    ("repair", "field"),
+    [
+        ('{"kind": "ignore", "n": 1000000000000000000000000000000}', "ignore.n"),
+        ('{"kind": "recode", "mapping": {"\\ud800": "1"}}', "mapping"),
+        ('{"kind": "recode", "mapping": {"1": "\\ud800"}}', "mapping"),
+        ('{"kind": "recode", "mapping": {"1": 2}}', "mapping"),
+        ('{"kind": "recode", "mapping": {"1": ""}}', "mapping"),
+        ('{"kind": "recode", "mapping": {}}', "mapping"),
+        ('{"kind": "recode"}', "mapping"),
+        ('{"kind": "magic"}', "repair"),
+        ('{"mapping": {"1": "2"}}', "repair"),
+        ("[]", "repair"),
+    ],
+)
+def test_a_malformed_repair_is_tried_nowhere(
+    api: Api, published: Place, repair: str, field: str
+) -> None:
+    about = {"dataset": "police.people", "attribute": "sex"}
+    body = json.dumps({**BODY, **about, "repair": "REPAIR"}).replace('"REPAIR"', repair)
+    sent = {"content": body, "headers": {"Content-Type": "application/json"}}
+    answer = api("POST", "/v1/conflicts/preview", "steward-1", **sent)
+    assert (answer.status_code, answer.json()["title"]) == (400, "bad_input")
+    assert field in answer.json()["mistakes"][0]["field"]
+    options = [word for name, value in about.items() for word in (f"--{name}", value)]
+    for who in ((), STEWARD):
+        done = published.command("conflicts", "preview", "resident", *options, "--repair", "-",
+                                 *who, typed=repair)  # fmt: skip
+        assert (done.returncode, done.stdout) == (2, "")
+        assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("dataset", "attribute", "repair", "code"),
+    [
+        ("police.people", "name", {"kind": "swap_day_month"}, "ruling_impossible"),
+        ("phones.users", "grid", {"kind": "ignore"}, "claim_missing"),
+        ("no.such", "name", {"kind": "ignore"}, "claim_missing"),
+        ("police.people", "sex", {"kind": "recode", "mapping": {"zzz": "1"}}, "bad_input"),
+        ("police.people", "name", {"kind": "recode", "mapping": {"未知": "王"}}, "bad_input"),
+    ],
+)
+def test_what_cannot_be_ruled_cannot_be_tried(
+    api: Api, dataset: str, attribute: str, repair: dict[str, Any], code: str
+) -> None:
+    wanted = {"dataset": dataset, "attribute": attribute, "repair": repair}
+    tried = api("POST", "/v1/conflicts/preview", "steward-1", json={**BODY, **wanted})
+    ruling = {"kind": "repair", **wanted, "reason": "r"}
+    said = {**BODY, "ruling": ruling}
+    ruled = api("POST", "/v1/rulings", "steward-1", person="li", json=said)
+    assert tried.json() == ruled.json()
+    assert tried.json()["title"] == code
+
+
+def test_codes_are_tried_as_they_are_ruled(api: Api) -> None:
+    """In their canonical form, however they are written."""
+    repair = {"kind": "recode", "mapping": {"男": "女"}}
+    about = {"dataset": "police.people", "attribute": "sex", "repair": repair}
+    told = api("POST", "/v1/conflicts/preview", "steward-1", json={**BODY, **about}).json()
+    assert [[cell["value"] for cell in pair] for pair in told["repair"]["mapping"]] == [["1", "2"]]
+    assert told["claims"] > 0
+
+
 def test_the_first_in_the_queue_is_what_most_depends_on(hub: Hub) -> None:
     workspace = hub.workspace()
     subject = workspace.subjects["resident"]
