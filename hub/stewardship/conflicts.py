@@ -61,7 +61,7 @@ class Conflicts:
 
         Raises:
             SubjectUnknown, Forbidden, NotFound: there is nothing for the caller to see.
-            BadInput: no such attribute or group.
+            BadInput: no such attribute.
         """
         named = None if wanted.attribute is None else (wanted.attribute,)
         sight = self._enter(Look("list_conflicts", subject, named, vars(wanted)))
@@ -136,7 +136,7 @@ class Conflicts:
         """Conflicts that are alike (:meth:`hub.stewardship.patterns.Patterns.search`).
 
         Raises:
-            As :meth:`search`.
+            As :meth:`search`; BadInput: no such dataset.
         """
         sight = self._enter(Look("group_conflicts", subject, None, vars(wanted)))
         return Patterns(sight, _material(sight)).search(wanted)

@@ -209,7 +209,7 @@ class Rulings:
     def _enter(self, call: Call, deed: str, subject: str, wish: Wish) -> Access:
         if isinstance(wish, (Merge, Never, Split)):
             return self._office.linking(call, deed, subject, said(wish))
-        return self._office.subject(call, deed, subject, (wish.attribute,), said(wish))
+        return self._office.named(call, deed, subject, (wish.attribute,), said(wish))
 
     def _about(
         self, call: Call, deed: str, number: int, content: Any = None

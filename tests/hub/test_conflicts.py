@@ -95,7 +95,10 @@ def test_others_see_nothing(published: Place, command: str, client: str) -> None
         ("list", "resident", "--attribute", "ghost"),
         ("list", "resident", "--group", "99"),
         ("show", "resident", "ghost"),
+        ("show", "resident", "ghost", "ghost"),
         ("groups", "ghost"),
+        ("groups", "resident", "--attribute", "ghost"),
+        ("groups", "resident", "--dataset", "no.such"),
         ("preview", "resident"),
         ("preview", "resident", "--group", "99"),
         ("preview", "resident", "--dataset", "phones.users"),
@@ -160,6 +163,32 @@ def test_a_refusal_is_logged(hub: Hub, api: Api) -> None:
     assert api("POST", "/v1/conflicts/search", "worker-1", json=BODY).status_code == 403
     entry = log(hub)[-1]
     assert (entry["what"]["action"], entry["decision"]["granted"]) == ("list_conflicts", False)
+
+
+@pytest.mark.parametrize(
+    ("path", "more"),
+    [
+        ("conflicts/search", {"attribute": "ghost"}),
+        ("conflicts/show", {"entity": "x", "attribute": "ghost"}),
+        ("conflicts/groups", {"attribute": "ghost"}),
+        ("conflicts/groups", {"dataset": "no.such"}),
+        ("conflicts/preview",
+         {"dataset": "phones.users", "attribute": "ghost", "repair": {"kind": "ignore"}}),
+        ("rulings",
+         {"ruling": {"kind": "choose", "entity": "x", "attribute": "ghost", "dataset": "a.b"}}),
+    ],
+)  # fmt: skip
+def test_a_name_of_nothing_is_a_mistake_to_whom_the_subject_is_open(
+    hub: Hub, api: Api, path: str, more: dict[str, Any]
+) -> None:
+    answer = api("POST", f"/v1/{path}", "steward-1", json={**BODY, **more}, person="li")
+    assert (answer.status_code, answer.json()["title"]) == (400, "bad_input")
+    assert ("attribute" if "ghost" in str(more) else "dataset") == answer.json()["fields"]["field"]
+    entry = log(hub)[-1]
+    assert (entry["outcome"], entry["decision"]["granted"]) == ("failed", True)
+    assert "ghost" not in json.dumps(entry)
+    closed = api("POST", f"/v1/{path}", "worker-1", json={**BODY, **more}, person="li")
+    assert (closed.status_code, log(hub)[-1]["outcome"]) == (403, "refused")
 
 
 def test_a_group_lists_its_conflicts(api: Api) -> None:
@@ -288,6 +317,9 @@ def test_masks_and_regions_hold_in_the_queue(place: Place) -> None:
     assert "张*明" in inside
     assert "张小明" not in inside + place.succeed("conflicts", "groups", "resident", *STEWARD)
     assert "110105199002020034" not in inside
+    # What is never shown has no groups to look for.
+    done = place.command("conflicts", "groups", "resident", "--attribute", "mobile", *STEWARD)
+    assert (done.returncode, done.stdout) == (2, "")
     other = ("--as", "steward-2", *STEWARD[2:])
     outside = place.succeed("conflicts", "list", "resident", *other)
     assert "张*明" not in outside
