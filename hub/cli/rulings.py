@@ -219,6 +219,8 @@ def repair(  # noqa: PLR0913, PLR0917 - options of a command line
 
     Without --group, the repair is read from standard input as JSON.
     """
+    if group is not None and (dataset is not None or attribute is not None):
+        raise BadInput(field="--group", rule=message("rule_group_alone"))
     if group is None:
         if dataset is None or attribute is None:
             raise BadInput(field="--group", rule=message("rule_else_dataset_attribute"))

@@ -149,6 +149,9 @@ class Conflicts:
         """
         named = None if wanted.attribute is None else (wanted.attribute,)
         sight = self._enter(Look("preview_repair", subject, named, wanted.content()))
+        own = (wanted.dataset, wanted.attribute, wanted.repair)
+        if wanted.group is not None and own != (None, None, None):
+            sight.fail(BadInput(field="group", rule=message("rule_group_alone")))
         material = _material(sight)
         patterns = Patterns(sight, material)
         given = _own(sight, wanted) if wanted.group is None else patterns.find(wanted.group)

@@ -272,6 +272,26 @@ def test_what_cannot_be_ruled_cannot_be_tried(
     assert tried.json()["title"] == code
 
 
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"dataset": "police.people"},
+        {"dataset": "police.people", "attribute": "sex", "repair": {"kind": "ignore"}},
+    ],
+)
+def test_either_a_group_or_a_repair_is_tried(
+    api: Api, published: Place, more: dict[str, Any]
+) -> None:
+    body = {**BODY, "group": 1, **more}
+    answer = api("POST", "/v1/conflicts/preview", "steward-1", json=body)
+    assert (answer.status_code, answer.json()["fields"]["field"]) == (400, "group")
+    assert "give either" in answer.json()["detail"]
+    options = [f"--{name}={v if isinstance(v, str) else json.dumps(v)}" for name, v in more.items()]
+    done = published.command("conflicts", "preview", "resident", "--group", "1", *options)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "give either" in done.stderr
+
+
 def test_codes_are_tried_as_they_are_ruled(api: Api) -> None:
     """In their canonical form, however they are written."""
     repair = {"kind": "recode", "mapping": {"男": "女"}}

@@ -507,8 +507,12 @@ def test_the_command_line(place: Place, tmp_path: Path) -> None:
         (["choose", "resident", girl, "name", "--dataset", "police.people", "--reason", ""], "why"),
         (["defer", "resident", girl, "name", "--until", "2020-01-01", "--reason", "r"], "until"),
         (["repair", "resident", "--reason", "r"], "--dataset"),
+        (["repair", "resident", "--group", "1", "--dataset", "phones.users", "--reason", "r"],
+         "give either"),
+        (["repair", "resident", "--group", "1", "--attribute", "name", "--reason", "r"],
+         "give either"),
         (["enter", "resident", girl, "name", "--evidence", "/no/such", "--reason", "r"], "No such"),
-    ):
+    ):  # fmt: skip
         done = place.command("rulings", *wrong, *options(), typed="张肖明\n")
         assert done.returncode == 2, done.stderr
         assert word in done.stderr
