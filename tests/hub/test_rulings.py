@@ -277,6 +277,16 @@ def test_links_that_contradict_each_other_are_refused(town: Hub) -> None:
         desk.make(call(), "resident", Merge(entity=three, other=one, reason="r"))
 
 
+@pytest.mark.parametrize("kind", [Merge, Never])
+def test_who_is_who_is_the_same_either_way_round(town: Hub, kind: type[Merge | Never]) -> None:
+    desk = Rulings(Office(town))
+    one, two, three = (entity_of(town, person[0]) for person in PEOPLE)
+    first = desk.make(call(), "resident", kind(entity=one, other=two, reason="r"))
+    again = desk.make(call("steward-2", "wu"), "resident", kind(entity=two, other=one, reason="s"))
+    assert (again["ruling"], again["made"]) == (first["ruling"], False)
+    assert desk.make(call(), "resident", kind(entity=two, other=three, reason="r"))["made"]
+
+
 @pytest.mark.parametrize(("wish", "kind"), [(Never, "never"), (Merge, "same")])
 def test_a_link_is_of_every_record_of_one_and_every_record_of_the_other(
     town: Hub, wish: type[Never | Merge], kind: str
