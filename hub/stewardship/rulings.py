@@ -23,6 +23,7 @@ from hub.stewardship.drafting import Draughtsman
 from hub.stewardship.evidence import EvidenceMissing, File
 from hub.stewardship.idle import idle
 from hub.stewardship.reach import within
+from hub.stewardship.requests import remember, repeated
 from hub.stewardship.standing import weigh
 from hub.stewardship.telling import in_full, in_short
 from hub.stewardship.wishes import Enter, Merge, Never, Split, Wish, said
@@ -51,14 +52,6 @@ class SecondPersonNeeded(HubError):
 
     code = "second_person_needed"
     status = 403
-    exit_code = 2
-
-
-class KeyReused(HubError):
-    """An idempotency key came with another request before."""
-
-    code = "key_reused"
-    status = 409
     exit_code = 2
 
 
@@ -99,14 +92,15 @@ class Rulings:
         draft = replace(draft, key=key, body={**draft.body, "request": request})
         with access.change() as connection:
             rulings.lock(connection)
-            number = _repeated(connection, hub.keys, actor, draft)
-            deferrals: Sequence[int] = ()
+            number, made = repeated(connection, hub.keys, actor, draft), False
             if number is None:
                 number, deferrals = weigh(connection, hub.keys, draft)
-            made = number is None
-            if number is None:
-                number = self._add(connection, draft, actor, file, deferrals)
-                follow(hub, connection, workspace, number, stance)
+                made = number is None
+                if number is None:
+                    number = self._add(connection, draft, actor, file, deferrals)
+                    follow(hub, connection, workspace, number, stance)
+                else:
+                    remember(connection, hub.keys, actor, draft, number)
             return self._told(connection, access, number, {"made": made}, pen.release)
 
     def approve(self, call: Call, number: int, reason: str = "") -> dict[str, Any]:
@@ -315,19 +309,3 @@ def _rows(draft: Draft) -> pa.Table:
 
 def _table(number: int, rows: Sequence[Mapping[str, Any]]) -> pa.Table:
     return pa.Table.from_pylist([{"number": number, **row} for row in rows], schema=RULINGS)
-
-
-def _repeated(connection: Connection, keys: Any, actor: Actor, draft: Draft) -> int | None:
-    """The ruling that the same request made before.
-
-    Raises:
-        KeyReused: it was another request.
-    """
-    if draft.key is None:
-        return None
-    about = (Ruling.client == actor.client, Ruling.key == draft.key)
-    for found in rulings.standing(connection, None, *about):
-        if rulings.open_body(keys, found)["request"] != draft.body["request"]:
-            raise KeyReused
-        return int(found.number)
-    return None

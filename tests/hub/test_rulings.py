@@ -24,8 +24,8 @@ from hub.serving.office import Office
 from hub.stewardship import evidence
 from hub.stewardship.drafting import ClaimMissing, EntityUnknown, RulingImpossible
 from hub.stewardship.evidence import EvidenceMissing, EvidenceUnusable, File
+from hub.stewardship.requests import KeyReused
 from hub.stewardship.rulings import (
-    KeyReused,
     ReasonMissing,
     Rulings,
     RulingUnknown,
@@ -209,6 +209,21 @@ def test_a_request_sent_twice_makes_one_ruling(town: Hub, girl: str) -> None:
     assert (again["ruling"], again["state"], again["made"]) == (first["ruling"], "revoked", False)
     with pytest.raises(KeyReused):
         desk.make(call(), "resident", choose(girl, reason="for another reason"), key="k1")
+
+
+def test_a_request_for_what_was_ruled_already_is_remembered_as_well(town: Hub, girl: str) -> None:
+    desk = Rulings(Office(town))
+    first = desk.make(call(), "resident", choose(girl))
+    for _ in range(2):
+        again = desk.make(call(), "resident", choose(girl), key="k1")
+        assert (again["ruling"], again["made"]) == (first["ruling"], False)
+    with pytest.raises(KeyReused):
+        desk.make(call(), "resident", choose(girl, reason="for another reason"), key="k1")
+    # Keys are each client's own.
+    assert not desk.make(call("steward-2", "wu"), "resident", choose(girl), key="k1")["made"]
+    desk.revoke(call(), first["ruling"], "a mistake")
+    again = desk.make(call(), "resident", choose(girl), key="k1")
+    assert (again["ruling"], again["state"], again["made"]) == (first["ruling"], "revoked", False)
 
 
 def sensitive(town: Hub) -> tuple[Wish, ...]:
@@ -424,6 +439,7 @@ def test_rulings_are_never_changed(town: Hub, girl: str) -> None:
     Rulings(Office(town)).make(call(), "resident", choose(girl))
     for statement in (
         "UPDATE ruling SET entity = 'x'", "DELETE FROM ruling_event", "TRUNCATE evidence",
+        "DELETE FROM ruling_key",
     ):  # fmt: skip
         with pytest.raises(Exception, match="only be added"), town.engine.begin() as connection:
             connection.execute(text(statement))
