@@ -5,8 +5,15 @@ from __future__ import annotations
 from datetime import date
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import (
+    Field,
+    StringConstraints,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    field_validator,
+)
 
+from core.messages import message
 from core.types import Model
 
 Entity = Annotated[str, Field(pattern=r"^[\w\-]{1,64}$")]
@@ -91,6 +98,15 @@ class Recode(Model):
 
     kind: Literal["recode"]
     mapping: Annotated[dict[Value, Value], Field(min_length=1, max_length=500)]
+
+    @field_validator("mapping", mode="wrap")
+    @classmethod
+    def _quietly(cls, given: Any, form: ValidatorFunctionWrapHandler) -> Any:
+        """Pydantic would name the place of a mistake by the value that is mapped."""
+        try:
+            return form(given)
+        except ValidationError:
+            raise ValueError(message("rule_recode")) from None
 
 
 class Ignore(Model):
