@@ -110,6 +110,19 @@ class Ruling(Base):
     )
 
 
+class RulingKey(Base):
+    """A request with an idempotency key that asked for what a ruling said already; only added to.
+    ``digest``: keyed, of all that the request said.
+    """
+
+    __tablename__ = "ruling_key"
+
+    client: Mapped[str] = mapped_column(String, primary_key=True)
+    key: Mapped[str] = mapped_column(String, primary_key=True)
+    ruling: Mapped[int] = mapped_column(ForeignKey("ruling.number"))
+    digest: Mapped[bytes] = mapped_column(LargeBinary(32))
+
+
 class RulingEvent(Base):
     """A step in the life of a ruling. ``person`` None: the hub itself, as when a ruling retires.
     ``reason`` is sealed.

@@ -14,7 +14,7 @@ from hub.stewardship.conflicts import Conflicts, Preview
 from hub.stewardship.patterns import Which
 from hub.stewardship.queue import Search
 from hub.stewardship.sight import StewardSight
-from reconcile.conflicts import Repair
+from hub.stewardship.wishes import Reading
 
 router = APIRouter(prefix="/v1/conflicts", tags=["conflicts"], dependencies=[Depends(caller)])
 
@@ -71,13 +71,11 @@ class PreviewBody(Calling):
     group: Group | None = None
     dataset: Dataset | None = None
     attribute: Name | None = None
-    repair: dict[str, Any] | None = None
+    repair: Reading | None = None
 
     def wanted(self) -> Preview:
         """The request as it is taken."""
-        if self.dataset is None or self.attribute is None or self.repair is None:
-            return Preview(self.group)
-        return Preview(self.group, Repair(self.dataset, self.attribute, self.repair))
+        return Preview(self.group, self.dataset, self.attribute, self.repair)
 
 
 @router.post("/search")

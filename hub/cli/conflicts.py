@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,12 +14,14 @@ from core.errors import BadInput
 from core.messages import message
 from hub.cli.calling import MOST, Skip, calling
 from hub.cli.output import headings, language, opened, out, table, tell
+from hub.cli.wishing import reading
 from hub.serving.office import Office
 from hub.stewardship.conflicts import Conflicts, Preview
 from hub.stewardship.patterns import Which
 from hub.stewardship.queue import Search
 from hub.stewardship.sight import OperatorSight, StewardSight
-from reconcile.conflicts import Relation, Repair
+from hub.stewardship.wishes import Reading
+from reconcile.conflicts import Relation
 
 Subject = Annotated[str, typer.Argument(help="Of which subject.")]
 Client = Annotated[
@@ -183,7 +184,7 @@ def preview(  # noqa: PLR0913, PLR0917 - options of a command line
     case: Case = None,
 ) -> None:
     """Show what a repair would change, without making it. It is audited."""
-    wanted = Preview(group, _repair(dataset, attribute, repair))
+    wanted = Preview(group, dataset, attribute, _reading(repair))
     with _asking(client, person, purpose, case) as conflicts:
         found = conflicts.preview(subject, wanted)
     out.print(tell("preview_of", repair=_repair_words(found["repair"]),
@@ -218,18 +219,11 @@ def _asking(
             yield Conflicts(lambda look: StewardSight(office, call, look))
 
 
-def _repair(dataset: str | None, attribute: str | None, text: str | None) -> Repair | None:
-    if dataset is None and attribute is None and text is None:
+def _reading(text: str | None) -> Reading | None:
+    if text is None:
         return None
-    if dataset is None or attribute is None or text is None:
-        raise BadInput(field="--repair", rule=message("rule_with_dataset_attribute"))
-    try:
-        repair = json.loads(sys.stdin.read() if text == "-" else text)
-    except ValueError as error:
-        raise BadInput(field="--repair", rule=message("form_json_invalid")) from error
-    if not isinstance(repair, dict):
-        raise BadInput(field="--repair", rule=message("rule_json_object"))
-    return Repair(dataset, attribute, repair)
+    given = sys.stdin.read() if text == "-" else text
+    return reading(given, "--repair", message("form_json_invalid"))
 
 
 def _value(shown: dict[str, Any] | None) -> str:

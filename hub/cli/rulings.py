@@ -10,20 +10,18 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from pydantic import Field, TypeAdapter, ValidationError
 
 from core.errors import BadInput
-from core.forms import rule_of
 from core.messages import message
 from hub.cli.calling import MOST, Skip, asking, day_option
 from hub.cli.evidence import EvidenceFile, read, typed, write
 from hub.cli.output import headings, opened, out, table, tell
+from hub.cli.wishing import reading, wished
 from hub.serving.notes import Call
 from hub.serving.office import Office
 from hub.stewardship.conflicts import proposed_repair
 from hub.stewardship.rulings import Rulings
 from hub.stewardship.sight import Look, StewardSight
-from hub.stewardship.wishes import Wish
 from reconcile.rulings import State
 
 Subject = Annotated[str, typer.Argument(help="Of which subject.")]
@@ -220,10 +218,13 @@ def repair(  # noqa: PLR0913, PLR0917 - options of a command line
 
     Without --group, the repair is read from standard input as JSON.
     """
+    if group is not None and (dataset is not None or attribute is not None):
+        raise BadInput(field="--group", rule=message("rule_group_alone"))
     if group is None:
         if dataset is None or attribute is None:
             raise BadInput(field="--group", rule=message("rule_else_dataset_attribute"))
-        wish: dict[str, Any] = {"dataset": dataset, "attribute": attribute, "repair": _json()}
+        how = reading(sys.stdin.read(), "repair", message("rule_json_input"))
+        wish: dict[str, Any] = {"dataset": dataset, "attribute": attribute, "repair": how}
     else:
         with opened() as hub:
             sight = StewardSight(Office(hub), call, Look("ruling_repair", subject))
@@ -275,12 +276,7 @@ def _rule(
     evidence: Path | None,
     key: str | None,
 ) -> None:
-    try:
-        asked = _WISH.validate_python({**wish, "reason": _reason(reason)})
-    except ValidationError as error:
-        mistake = error.errors()[0]
-        field = ".".join(str(step) for step in mistake["loc"][1:])
-        raise BadInput(field=field or "ruling", rule=rule_of(mistake)) from None
+    asked = wished({**wish, "reason": _reason(reason)})
     file = None if evidence is None else read(evidence)
     with opened() as hub:
         _told(Rulings(Office(hub)).make(call, subject, asked, file, key))
@@ -295,13 +291,3 @@ def _told(found: dict[str, Any]) -> None:
 
 def _reason(given: str) -> str:
     return typed() if given == "-" else given
-
-
-def _json() -> Any:
-    try:
-        return json.loads(sys.stdin.read())
-    except ValueError:
-        raise BadInput(field="repair", rule=message("rule_json_input")) from None
-
-
-_WISH: TypeAdapter[Wish] = TypeAdapter(Annotated[Wish, Field(discriminator="kind")])

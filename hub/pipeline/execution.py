@@ -129,7 +129,7 @@ class Execution:
             if state.contract != self._workspace.contracts[dataset].digest:
                 raise Failed(_describe(ContractChanged(dataset=dataset)))
         if not states:
-            raise Failed(_describe(NothingToRun(what=self._order.dataset or name)))
+            raise Failed(_describe(NothingToRun(what=name)))
         return Task(
             subject=subject,
             fit={dataset: state.fit for dataset, state in states.items()},

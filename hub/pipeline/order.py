@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from pydantic import Field
 
 from core.errors import BadInput, HubError
-from core.messages import absent
+from core.messages import absent, message
 from core.types import Model
 from hub.pipeline.extent import Extent
 from hub.pipeline.states import DatasetState, SubjectState
@@ -17,7 +17,7 @@ from hub.workspace import Workspace
 
 
 class NothingToRun(HubError):
-    """What was asked for can make no subject."""
+    """No table of a subject was ever pulled, nor can be."""
 
     code = "nothing_to_run"
     exit_code = 2
@@ -44,7 +44,7 @@ class Order(Model):
         """The subjects to make and the datasets to pull.
 
         Raises:
-            BadInput, NothingToRun: there are none such.
+            BadInput: there are none such.
         """
         subjects = workspace.making
         datasets = [d for d in workspace.contracts if d in workspace.sources]
@@ -60,8 +60,15 @@ class Order(Model):
             datasets = [self.dataset]
             subjects = [s for s in subjects if self.dataset in workspace.subjects[s].feeds]
         if not subjects:
-            raise NothingToRun(what=self.dataset or self.subject or "-")
+            raise self._nothing()
         return subjects, datasets
+
+    def _nothing(self) -> BadInput:
+        """Why there is no subject to make."""
+        if self.dataset is None:
+            return BadInput(field="subjects", rule=message("rule_no_subjects"))
+        code = "rule_feeds_nothing" if self.subject is None else "rule_feeds_not"
+        return BadInput(field="--dataset", rule=message(code, dataset=self.dataset))
 
 
 class Report(Model):

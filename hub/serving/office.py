@@ -8,7 +8,8 @@ from dataclasses import replace
 from typing import Any, NoReturn
 
 from core.canonical import encode
-from core.errors import HubError
+from core.errors import BadInput, HubError
+from core.messages import message
 from hub.app import Hub
 from hub.audit.entries import KeyedDigests
 from hub.serving.access import Access, View
@@ -121,6 +122,23 @@ class Office:
         """
         wanted = None if attributes is None else tuple(dict.fromkeys(attributes))
         return self._enter(call, deed, subject, wanted, content)
+
+    def named(
+        self, call: Call, deed: str, subject: str, attributes: Sequence[str], content: Any = None
+    ) -> Access:
+        """As :meth:`subject`, where the caller names the attributes: that there is no such one is
+        said as a mistake to whom anything of the subject is open.
+
+        Raises:
+            BadInput: there is no such attribute; that is logged.
+        """
+        described = self.rules.workspace.subjects.get(subject)
+        known = attributes if described is None else described.attributes
+        missing = [name for name in attributes if name not in known]
+        if missing and self.may(call, subject):
+            access = self._let_in(call, deed, subject, None, content, Action.STEWARD)
+            access.fail(no_attribute(subject, missing[0]))
+        return self.subject(call, deed, subject, attributes, content)
 
     def sharing(
         self, call: Call, action: Action, deed: str, name: str, said: Mapping[str, Any]
@@ -239,6 +257,12 @@ class Office:
             self.hub.audit.append([judged.note.refused(judged.verdict)])
             raise refusal(judged.verdict, name)
         return Access(self.hub, rules, call, judged.verdict, judged.note)
+
+
+def no_attribute(subject: str, name: str) -> BadInput:
+    """What is said where an attribute is named that a subject does not have."""
+    rule = message("rule_no_attribute", subject=subject, attribute=name)
+    return BadInput(field="attribute", rule=rule)
 
 
 def _who(call: Call) -> dict[str, Any]:

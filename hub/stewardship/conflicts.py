@@ -10,12 +10,14 @@ from core.clock import today
 from core.errors import BadInput, HubError, NotFound
 from core.messages import message
 from hub.serving.access import About
+from hub.stewardship.drafting import repair_of
 from hub.stewardship.matches import Matches
 from hub.stewardship.material import Material
 from hub.stewardship.patterns import Patterns, Which
 from hub.stewardship.queue import Queue, Search
 from hub.stewardship.sight import Look, Sight
 from hub.stewardship.stakes import stakes, uses
+from hub.stewardship.wishes import Reading, Recode
 from policies.models import REVEAL
 from reconcile.conflicts import Repair
 from reconcile.models import Ruling
@@ -33,10 +35,19 @@ class ConflictUnknown(NotFound):
 
 @dataclass(frozen=True)
 class Preview:
-    """A repair to try: that of a group of this release, or one that is given."""
+    """A repair to try: that of a group of this release, or one that is given: how the claims of
+    ``dataset`` about ``attribute`` are read.
+    """
 
     group: int | None = None
-    repair: Repair | None = None
+    dataset: str | None = None
+    attribute: str | None = None
+    repair: Reading | None = None
+
+    def content(self) -> dict[str, Any]:
+        """All it says, as JSON."""
+        repair = None if self.repair is None else self.repair.model_dump(mode="json")
+        return {**vars(self), "repair": repair}
 
 
 class Conflicts:
@@ -50,7 +61,7 @@ class Conflicts:
 
         Raises:
             SubjectUnknown, Forbidden, NotFound: there is nothing for the caller to see.
-            BadInput: no such attribute or group.
+            BadInput: no such attribute.
         """
         named = None if wanted.attribute is None else (wanted.attribute,)
         sight = self._enter(Look("list_conflicts", subject, named, vars(wanted)))
@@ -125,7 +136,7 @@ class Conflicts:
         """Conflicts that are alike (:meth:`hub.stewardship.patterns.Patterns.search`).
 
         Raises:
-            As :meth:`search`.
+            As :meth:`search`; BadInput: no such dataset.
         """
         sight = self._enter(Look("group_conflicts", subject, None, vars(wanted)))
         return Patterns(sight, _material(sight)).search(wanted)
@@ -134,22 +145,16 @@ class Conflicts:
         """What a repair would change (:meth:`hub.stewardship.patterns.Patterns.preview`).
 
         Raises:
-            As :meth:`search`; BadInput: a repair that is none.
+            As :meth:`search`; ClaimMissing, RulingImpossible, BadInput: a repair that is none.
         """
-        given = wanted.repair
-        named = None if given is None else (given.attribute,)
-        sight = self._enter(Look("preview_repair", subject, named, _content(wanted)))
+        named = None if wanted.attribute is None else (wanted.attribute,)
+        sight = self._enter(Look("preview_repair", subject, named, wanted.content()))
+        own = (wanted.dataset, wanted.attribute, wanted.repair)
+        if wanted.group is not None and own != (None, None, None):
+            sight.fail(BadInput(field="group", rule=message("rule_group_alone")))
         material = _material(sight)
         patterns = Patterns(sight, material)
-        if wanted.group is not None:
-            given = patterns.find(wanted.group)
-        elif given is not None and given.attribute in sight.attributes:
-            # How many claims a value of one's own choosing meets tells what a mask hides.
-            seen = sight.show(given.attribute, None, None)["mask"] == REVEAL
-            if given.repair.get("kind") == "recode" and not seen:
-                sight.fail(BadInput(field="repair", rule=message("rule_masked_for_you")))
-        if given is None:
-            sight.fail(BadInput(field="group", rule=message("rule_group_or_repair")))
+        given = _own(sight, wanted) if wanted.group is None else patterns.find(wanted.group)
         with sight.hub.engine.connect() as connection:
             ruled = in_force(connection, sight.hub.keys, subject)
         return patterns.preview(given, resolved(ruled, material.links))
@@ -177,9 +182,20 @@ def _material(sight: Sight) -> Material:
         sight.fail(error)
 
 
-def _content(wanted: Preview) -> dict[str, Any]:
-    repair = wanted.repair
-    return {"group": wanted.group, "repair": None if repair is None else vars(repair)}
+def _own(sight: Sight, wanted: Preview) -> Repair:
+    """The repair that is given."""
+    if wanted.dataset is None or wanted.attribute is None or wanted.repair is None:
+        sight.fail(BadInput(field="group", rule=message("rule_group_or_repair")))
+    if wanted.attribute not in sight.attributes:
+        sight.fail(BadInput(field="attribute", rule=message("rule_nothing_seen")))
+    # How many claims a value of one's own choosing meets tells what a mask hides.
+    seen = sight.show(wanted.attribute, None, None)["mask"] == REVEAL
+    if isinstance(wanted.repair, Recode) and not seen:
+        sight.fail(BadInput(field="repair", rule=message("rule_masked_for_you")))
+    try:
+        return repair_of(sight.subject, wanted.dataset, wanted.attribute, wanted.repair)
+    except HubError as error:
+        sight.fail(error)
 
 
 def _add_reliability(conflict: dict[str, Any], material: Material) -> None:

@@ -10,7 +10,8 @@ from typing import Any, Literal
 from sqlalchemy import Row, select
 
 from core.clock import CHINA, today
-from core.errors import HubError, NotFound
+from core.errors import BadInput, HubError, NotFound
+from core.messages import message
 from hub.serving.access import About, Access, Call, last_regions, regions
 from hub.serving.notes import SubjectUnknown
 from hub.serving.office import Office
@@ -73,10 +74,12 @@ class Corrections:
         Raises:
             NotFound: no such department has a dataset.
             SubjectUnknown, Forbidden: no dataset is.
+            BadInput: the dataset is not the department's.
         """
         names = datasets(self._office, call, "correction_list", wanted)
         said = [wanted.states, wanted.limit, wanted.skip, wanted.dataset, wanted.department]
         access, found = self._office.datasets(call, "correction_list", names, said)
+        _check(access, wanted)
         states = UNSETTLED if wanted.states is None else wanted.states
         with self._office.hub.engine.connect() as connection:
             tickets = self._book(connection).tickets(
@@ -221,14 +224,20 @@ def datasets(office: Office, call: Call, deed: str, wanted: Which) -> Sequence[s
     Raises:
         NotFound: it names a department that has none; that is logged.
     """
-    if wanted.dataset is not None:
-        return (wanted.dataset,)
     contracts, department = office.rules.workspace.contracts, wanted.department
     names = [n for n, c in contracts.items() if department in (None, c.department)]
     if department is not None and not names:
         missing = NotFound(kind="department", name=department)
         office.missing(call, deed, f"department/{department}", missing)
-    return names
+    return names if wanted.dataset is None else (wanted.dataset,)
+
+
+def _check(access: Access, wanted: Which) -> None:
+    # Whose a dataset is, is told to whom it is open.
+    contract = access.rules.workspace.contracts.get(wanted.dataset or "")
+    if wanted.department is not None and contract and contract.department != wanted.department:
+        rule = message("rule_not_of_department", department=wanted.department)
+        access.fail(BadInput(field="dataset", rule=rule))
 
 
 def told(ticket: Row[Any], day: date) -> dict[str, Any]:

@@ -25,13 +25,14 @@ from hub.stewardship.wishes import (
     Enter,
     Merge,
     Never,
+    Reading,
     Recode,
     Repair,
     Split,
     SwapDayMonth,
     Wish,
 )
-from reconcile import releases
+from reconcile import conflicts, releases
 from reconcile.models import GoldenKey
 from reconcile.releases import ReleaseMissing
 from reconcile.rulings import Draft, Kind
@@ -143,7 +144,7 @@ class Draughtsman:
 
     def _enter(self, wish: Enter) -> Draft:
         anchor = self.records(wish.entity)[0]
-        value = self._cleaned(wish.attribute, wish.value)
+        value = _cleaned(self._subject, wish.attribute, wish.value)
         known = self._access.rules.workspace.regions
         if wish.attribute == self._subject.region and value not in known:
             raise BadInput(field=wish.attribute, rule=message("rule_region_unknown"))
@@ -163,15 +164,6 @@ class Draughtsman:
         )
         with self._access.hub.engine.connect() as connection:
             return connection.execute(query).first() is not None
-
-    def _cleaned(self, attribute: str, value: str) -> str:
-        element = elements()[self._subject.attributes[attribute].element]
-        if value.strip().casefold() in element.missing:
-            raise BadInput(field=attribute, rule=message("rule_no_value"))
-        try:
-            return element.clean_one(value)
-        except Invalid as error:
-            raise ValueFlawed(field=attribute, rule=error.rule) from error
 
     def _value(self, wish: Choose | Enter, value: str, anchor: Place) -> Draft:
         row = {
@@ -249,20 +241,10 @@ class Draughtsman:
         )
 
     def _repair(self, wish: Repair) -> Draft:
-        if wish.attribute not in self._subject.feeds.get(wish.dataset, {}):
-            raise ClaimMissing(dataset=wish.dataset, attribute=wish.attribute)
+        repair = repair_of(self._subject, wish.dataset, wish.attribute, wish.repair).repair
         view = self._access.view
         if view is None or not view.covers(None):
             raise RulingImpossible(rule=message("rule_repair_everywhere"))
-        repair = wish.repair.model_dump(mode="json")
-        element = self._subject.attributes[wish.attribute].element
-        if isinstance(wish.repair, SwapDayMonth) and element != "date":
-            raise RulingImpossible(rule=message("rule_no_date", attribute=wish.attribute))
-        if isinstance(wish.repair, Recode):
-            repair["mapping"] = {
-                self._cleaned(wish.attribute, old): self._cleaned(wish.attribute, new)
-                for old, new in repair["mapping"].items()
-            }
         row = {
             "kind": "repair",
             "dataset": wish.dataset,
@@ -277,6 +259,35 @@ class Draughtsman:
             dataset=wish.dataset,
             sensitive=True,
         )
+
+
+def repair_of(subject: Subject, dataset: str, attribute: str, reading: Reading) -> conflicts.Repair:
+    """A repair of one's own, whether it is to be ruled or to be tried; codes become canonical.
+
+    Raises:
+        ClaimMissing, RulingImpossible, BadInput: it makes no sense.
+    """
+    if attribute not in subject.feeds.get(dataset, {}):
+        raise ClaimMissing(dataset=dataset, attribute=attribute)
+    if isinstance(reading, SwapDayMonth) and subject.attributes[attribute].element != "date":
+        raise RulingImpossible(rule=message("rule_no_date", attribute=attribute))
+    repair = reading.model_dump(mode="json")
+    if isinstance(reading, Recode):
+        repair["mapping"] = {
+            _cleaned(subject, attribute, old): _cleaned(subject, attribute, new)
+            for old, new in reading.mapping.items()
+        }
+    return conflicts.Repair(dataset, attribute, repair)
+
+
+def _cleaned(subject: Subject, attribute: str, value: str) -> str:
+    element = elements()[subject.attributes[attribute].element]
+    if value.strip().casefold() in element.missing:
+        raise BadInput(field=attribute, rule=message("rule_no_value"))
+    try:
+        return element.clean_one(value)
+    except Invalid as error:
+        raise ValueFlawed(field=attribute, rule=error.rule) from error
 
 
 def _related(how: str, one: Place, other: Place) -> dict[str, str]:

@@ -15,6 +15,7 @@ from core.engine import connect, scan
 from core.errors import BadInput, HubError, NotFound
 from core.messages import message
 from hub.serving.access import About, repair_shown
+from hub.serving.office import no_attribute
 from hub.stewardship.material import MOST, Material
 from hub.stewardship.sight import Shown, Sight
 from reconcile.conflicts import (
@@ -53,7 +54,11 @@ class Patterns:
     def search(self, wanted: Which) -> dict[str, Any]:
         """The groups, those that a repair could settle first: ``release, conflicts, sampled,
         contested, total, groups``. The answer is logged.
+
+        Raises:
+            BadInput: there is no such attribute or dataset, or nothing of it may be seen.
         """
+        self._check(wanted)
         grouping, conflicts, sampled = self.grouping()
         chosen = [
             group
@@ -75,6 +80,17 @@ class Patterns:
         }
         rows = {"answered": len(shown)}
         return self._sight.give(body, About(rows=rows, release=self._material.number))
+
+    def _check(self, wanted: Which) -> None:
+        # The look is not confined to an attribute: groups keep their numbers.
+        subject, attribute = self._sight.subject, wanted.attribute
+        if attribute is not None and attribute not in subject.attributes:
+            self._sight.fail(no_attribute(subject.subject, attribute))
+        if attribute is not None and attribute not in self._sight.attributes:
+            self._sight.fail(BadInput(field="attribute", rule=message("rule_nothing_seen")))
+        if wanted.dataset is not None and wanted.dataset not in subject.feeds:
+            rule = message("rule_feeds_not", dataset=wanted.dataset)
+            self._sight.fail(BadInput(field="dataset", rule=rule))
 
     def grouping(self) -> tuple[Grouping, int, bool]:
         """All groups within reach, of how many conflicts, and whether those are a sample."""
@@ -116,8 +132,6 @@ class Patterns:
         Args:
             rulings: those in force, resolved: they win over whatever a repair makes of a claim.
         """
-        if repair.attribute not in self._sight.attributes:
-            self._sight.fail(BadInput(field="attribute", rule=message("rule_nothing_seen")))
         engine = connect(self._sight.hub.settings.limits)
         basis = Basis(self._claims(engine), self._material.day, self._material.sources, rulings)
         try:

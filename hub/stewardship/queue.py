@@ -11,8 +11,7 @@ from sqlalchemy import Connection
 
 from catalog.standards import elements
 from core.clock import today
-from core.errors import BadInput
-from core.messages import LANGUAGES, message, say
+from core.messages import LANGUAGES, say
 from core.types import Status
 from hub.serving.access import About
 from hub.stewardship.material import Material
@@ -153,10 +152,6 @@ class Queue:
     def _attributes(self, attribute: str | None) -> list[str]:
         if attribute is None:
             return sorted(self._sight.attributes)
-        if attribute not in self._sight.subject.attributes:
-            name = self._sight.subject.subject
-            rule = message("rule_no_attribute", subject=name, attribute=attribute)
-            self._sight.fail(BadInput(field="attribute", rule=rule))
         return [attribute] if attribute in self._sight.attributes else []
 
     def _tell(self, placed: Placed, key: tuple[str, str] | None) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from hub.stewardship.drafting import Draughtsman
 from hub.stewardship.evidence import EvidenceMissing, File
 from hub.stewardship.idle import idle
 from hub.stewardship.reach import within
+from hub.stewardship.requests import remember, repeated
 from hub.stewardship.standing import weigh
 from hub.stewardship.telling import in_full, in_short
 from hub.stewardship.wishes import Enter, Merge, Never, Split, Wish, check_length, said
@@ -56,14 +57,6 @@ class SecondPersonNeeded(HubError):
 
     code = "second_person_needed"
     status = 403
-    exit_code = 2
-
-
-class KeyReused(HubError):
-    """An idempotency key came with another request before."""
-
-    code = "key_reused"
-    status = 409
     exit_code = 2
 
 
@@ -107,14 +100,15 @@ class Rulings:
         draft = replace(draft, key=key, body={**draft.body, "request": request})
         with access.change() as connection:
             rulings.lock(connection)
-            number = _repeated(connection, hub.keys, actor, draft)
-            deferrals: Sequence[int] = ()
+            number, made = repeated(connection, hub.keys, actor, draft), False
             if number is None:
                 number, deferrals = weigh(connection, hub.keys, draft)
-            made = number is None
-            if number is None:
-                number = self._add(connection, draft, actor, file, deferrals)
-                follow(hub, connection, workspace, number, stance)
+                made = number is None
+                if number is None:
+                    number = self._add(connection, draft, actor, file, deferrals)
+                    follow(hub, connection, workspace, number, stance)
+                else:
+                    remember(connection, hub.keys, actor, draft, number)
             return self._told(connection, access, number, {"made": made}, pen.release)
 
     def approve(self, call: Call, number: int, reason: str = "") -> dict[str, Any]:
@@ -218,7 +212,7 @@ class Rulings:
     def _enter(self, call: Call, deed: str, subject: str, wish: Wish) -> Access:
         if isinstance(wish, (Merge, Never, Split)):
             return self._office.linking(call, deed, subject, said(wish))
-        return self._office.subject(call, deed, subject, (wish.attribute,), said(wish))
+        return self._office.named(call, deed, subject, (wish.attribute,), said(wish))
 
     def _about(
         self, call: Call, deed: str, number: int, content: Any = None
@@ -325,19 +319,3 @@ def _rows(draft: Draft) -> pa.Table:
 
 def _table(number: int, rows: Sequence[Mapping[str, Any]]) -> pa.Table:
     return pa.Table.from_pylist([{"number": number, **row} for row in rows], schema=RULINGS)
-
-
-def _repeated(connection: Connection, keys: Any, actor: Actor, draft: Draft) -> int | None:
-    """The ruling that the same request made before.
-
-    Raises:
-        KeyReused: it was another request.
-    """
-    if draft.key is None:
-        return None
-    about = (Ruling.client == actor.client, Ruling.key == draft.key)
-    for found in rulings.standing(connection, None, *about):
-        if rulings.open_body(keys, found)["request"] != draft.body["request"]:
-            raise KeyReused
-        return int(found.number)
-    return None

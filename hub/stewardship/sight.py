@@ -15,7 +15,7 @@ from core.errors import HubError, NotFound
 from hub.app import Hub
 from hub.operator import operator_entry
 from hub.serving.access import About, Access, Call, regions
-from hub.serving.office import Office
+from hub.serving.office import Office, no_attribute
 from hub.workspace import Workspace
 from policies.models import REVEAL, SUPPRESS
 from policies.scope import Scope, condition_of
@@ -78,7 +78,11 @@ class Sight(ABC):
 
 
 class OperatorSight(Sight):
-    """The machine's owner sees everything as it is."""
+    """The machine's owner sees everything as it is.
+
+    Raises:
+        NotFound, BadInput: there is no such subject or attribute.
+    """
 
     def __init__(self, hub: Hub, look: Look) -> None:
         self.hub = hub
@@ -87,6 +91,9 @@ class OperatorSight(Sight):
             raise NotFound(kind="subject", name=look.subject)
         self.subject = self.workspace.subjects[look.subject]
         self.attributes = frozenset(self.subject.attributes)
+        for name in look.attributes or ():
+            if name not in self.attributes:
+                raise no_attribute(look.subject, name)
         self.links = True
         self._deed = look.deed
 
@@ -118,6 +125,7 @@ class StewardSight(Sight):
 
     Raises:
         SubjectUnknown, Forbidden: nothing is; that is logged.
+        BadInput: there is no such attribute; that is logged.
     """
 
     def __init__(self, office: Office, call: Call, look: Look) -> None:
@@ -146,11 +154,13 @@ class StewardSight(Sight):
         if look.links:
             # Who may say who is who may see of the two whatever else is open.
             office.linking(call, look.deed, look.subject, look.content)
+        if asked is None:
+            return office.subject(call, look.deed, look.subject, None, look.content)
         described = office.rules.workspace.subjects.get(look.subject)
-        if asked is not None and described is not None:
+        if described is not None:
             keys = (key for key in described.keys if office.may(call, look.subject, (key,)))
             asked = (*asked, *keys)
-        return office.subject(call, look.deed, look.subject, asked, look.content)
+        return office.named(call, look.deed, look.subject, asked, look.content)
 
     def place(self, entities: Iterable[str]) -> None:
         """Looks up where they live."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import Connection
@@ -15,6 +16,7 @@ from reconcile.rulings import OPEN, Draft, Kind
 
 _VALUES = frozenset({Kind.CHOOSE, Kind.ENTER, Kind.DEFER})
 _LINKS = frozenset({Kind.MERGE, Kind.SPLIT, Kind.NEVER})
+_EITHER_WAY = frozenset({Kind.MERGE, Kind.NEVER})
 
 
 class RulingExists(HubError):
@@ -62,8 +64,22 @@ def _equal(draft: Draft, found: Any, body: dict[str, Any]) -> bool:
     return (
         found.kind == draft.kind
         and found.until == draft.until
-        and encode(body["rows"]) == encode(draft.body["rows"])
+        and _rows(draft.kind, body) == _rows(draft.kind, draft.body)
     )
+
+
+def _rows(kind: Kind, body: Mapping[str, Any]) -> list[bytes]:
+    """What rows say. That two records are one, or never are, is the same either way round; of a
+    split, the first is the one that leaves.
+    """
+    rows = body["rows"]
+    if kind in _EITHER_WAY:
+        rows = [{"kind": row["kind"], "ends": sorted(_ends(row))} for row in rows]
+    return sorted(encode(row) for row in rows)
+
+
+def _ends(row: Mapping[str, Any]) -> tuple[tuple[str, str], tuple[str, str]]:
+    return (row["dataset"], row["record"]), (row["other_dataset"], row["other_record"])
 
 
 def _crosses(draft: Draft, kind: str, body: dict[str, Any]) -> bool:
@@ -77,7 +93,7 @@ def _crosses(draft: Draft, kind: str, body: dict[str, Any]) -> bool:
     crossing = []
     for row in body["rows"]:
         if row["kind"] == theirs:
-            ends = (row["dataset"], row["record"]), (row["other_dataset"], row["other_record"])
+            ends = _ends(row)
             crossing.append(
                 (ends[0] in one and ends[1] in other) or (ends[1] in one and ends[0] in other)
             )

@@ -5,7 +5,13 @@ from __future__ import annotations
 from datetime import date
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import (
+    Field,
+    StringConstraints,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    field_validator,
+)
 
 from core.clock import FIRST_DAY, LAST_DAY
 from core.errors import BadInput
@@ -96,11 +102,23 @@ class Recode(Model):
     kind: Literal["recode"]
     mapping: Annotated[dict[Value, Value], Field(min_length=1, max_length=500)]
 
+    @field_validator("mapping", mode="wrap")
+    @classmethod
+    def _quietly(cls, given: Any, form: ValidatorFunctionWrapHandler) -> Any:
+        """Pydantic would name the place of a mistake by the value that is mapped."""
+        try:
+            return form(given)
+        except ValidationError:
+            raise ValueError(message("rule_recode")) from None
+
 
 class Ignore(Model):
     """What the source says about the attribute is of no use."""
 
     kind: Literal["ignore"]
+
+
+Reading = Annotated[SwapDayMonth | Recode | Ignore, Field(discriminator="kind")]
 
 
 class Repair(Model):
@@ -109,7 +127,7 @@ class Repair(Model):
     kind: Literal["repair"] = "repair"
     dataset: Dataset
     attribute: Attribute
-    repair: Annotated[SwapDayMonth | Recode | Ignore, Field(discriminator="kind")]
+    repair: Reading
     reason: Reason = ""
 
 

@@ -95,7 +95,10 @@ def test_others_see_nothing(published: Place, command: str, client: str) -> None
         ("list", "resident", "--attribute", "ghost"),
         ("list", "resident", "--group", "99"),
         ("show", "resident", "ghost"),
+        ("show", "resident", "ghost", "ghost"),
         ("groups", "ghost"),
+        ("groups", "resident", "--attribute", "ghost"),
+        ("groups", "resident", "--dataset", "no.such"),
         ("preview", "resident"),
         ("preview", "resident", "--group", "99"),
         ("preview", "resident", "--dataset", "phones.users"),
@@ -163,6 +166,32 @@ def test_a_refusal_is_logged(hub: Hub, api: Api) -> None:
     assert (entry["what"]["action"], entry["decision"]["granted"]) == ("list_conflicts", False)
 
 
+@pytest.mark.parametrize(
+    ("path", "more"),
+    [
+        ("conflicts/search", {"attribute": "ghost"}),
+        ("conflicts/show", {"entity": "x", "attribute": "ghost"}),
+        ("conflicts/groups", {"attribute": "ghost"}),
+        ("conflicts/groups", {"dataset": "no.such"}),
+        ("conflicts/preview",
+         {"dataset": "phones.users", "attribute": "ghost", "repair": {"kind": "ignore"}}),
+        ("rulings",
+         {"ruling": {"kind": "choose", "entity": "x", "attribute": "ghost", "dataset": "a.b"}}),
+    ],
+)  # fmt: skip
+def test_a_name_of_nothing_is_a_mistake_to_whom_the_subject_is_open(
+    hub: Hub, api: Api, path: str, more: dict[str, Any]
+) -> None:
+    answer = api("POST", f"/v1/{path}", "steward-1", json={**BODY, **more}, person="li")
+    assert (answer.status_code, answer.json()["title"]) == (400, "bad_input")
+    assert ("attribute" if "ghost" in str(more) else "dataset") == answer.json()["fields"]["field"]
+    entry = log(hub)[-1]
+    assert (entry["outcome"], entry["decision"]["granted"]) == ("failed", True)
+    assert "ghost" not in json.dumps(entry)
+    closed = api("POST", f"/v1/{path}", "worker-1", json={**BODY, **more}, person="li")
+    assert (closed.status_code, log(hub)[-1]["outcome"]) == (403, "refused")
+
+
 def test_a_group_lists_its_conflicts(api: Api) -> None:
     answer = api("POST", "/v1/conflicts/groups", "steward-1", json=BODY).json()
     (group,) = answer["groups"]
@@ -188,6 +217,89 @@ def test_a_malformed_search_is_refused(api: Api, more: dict[str, Any]) -> None:
     answer = api("POST", "/v1/conflicts/search", "steward-1", json={**BODY, **more})
     assert answer.status_code == 400
     assert "张晓明" not in answer.text
+
+
+@pytest.mark.parametrize(
+    ("repair", "field"),
+    [
+        ('{"kind": "ignore", "n": 1000000000000000000000000000000}', "ignore.n"),
+        ('{"kind": "recode", "mapping": {"\\ud800": "1"}}', "mapping"),
+        ('{"kind": "recode", "mapping": {"1": "\\ud800"}}', "mapping"),
+        ('{"kind": "recode", "mapping": {"1": 2}}', "mapping"),
+        ('{"kind": "recode", "mapping": {"1": ""}}', "mapping"),
+        ('{"kind": "recode", "mapping": {}}', "mapping"),
+        ('{"kind": "recode"}', "mapping"),
+        ('{"kind": "magic"}', "repair"),
+        ('{"mapping": {"1": "2"}}', "repair"),
+        ("[]", "repair"),
+    ],
+)
+def test_a_malformed_repair_is_tried_nowhere(
+    api: Api, published: Place, repair: str, field: str
+) -> None:
+    about = {"dataset": "police.people", "attribute": "sex"}
+    body = json.dumps({**BODY, **about, "repair": "REPAIR"}).replace('"REPAIR"', repair)
+    sent = {"content": body, "headers": {"Content-Type": "application/json"}}
+    answer = api("POST", "/v1/conflicts/preview", "steward-1", **sent)
+    assert (answer.status_code, answer.json()["title"]) == (400, "bad_input")
+    assert answer.json()["mistakes"][0]["field"].endswith(field)
+    options = [word for name, value in about.items() for word in (f"--{name}", value)]
+    for who in ((), STEWARD):
+        done = published.command("conflicts", "preview", "resident", *options, "--repair", "-",
+                                 *who, typed=repair)  # fmt: skip
+        assert (done.returncode, done.stdout) == (2, "")
+        assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("dataset", "attribute", "repair", "code"),
+    [
+        ("police.people", "name", {"kind": "swap_day_month"}, "ruling_impossible"),
+        ("phones.users", "grid", {"kind": "ignore"}, "claim_missing"),
+        ("no.such", "name", {"kind": "ignore"}, "claim_missing"),
+        ("police.people", "sex", {"kind": "recode", "mapping": {"zzz": "1"}}, "bad_input"),
+        ("police.people", "name", {"kind": "recode", "mapping": {"未知": "王"}}, "bad_input"),
+    ],
+)
+def test_what_cannot_be_ruled_cannot_be_tried(
+    api: Api, dataset: str, attribute: str, repair: dict[str, Any], code: str
+) -> None:
+    wanted = {"dataset": dataset, "attribute": attribute, "repair": repair}
+    tried = api("POST", "/v1/conflicts/preview", "steward-1", json={**BODY, **wanted})
+    ruling = {"kind": "repair", **wanted, "reason": "r"}
+    said = {**BODY, "ruling": ruling}
+    ruled = api("POST", "/v1/rulings", "steward-1", person="li", json=said)
+    assert tried.json() == ruled.json()
+    assert tried.json()["title"] == code
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"dataset": "police.people"},
+        {"dataset": "police.people", "attribute": "sex", "repair": {"kind": "ignore"}},
+    ],
+)
+def test_either_a_group_or_a_repair_is_tried(
+    api: Api, published: Place, more: dict[str, Any]
+) -> None:
+    body = {**BODY, "group": 1, **more}
+    answer = api("POST", "/v1/conflicts/preview", "steward-1", json=body)
+    assert (answer.status_code, answer.json()["fields"]["field"]) == (400, "group")
+    assert "give either" in answer.json()["detail"]
+    options = [f"--{name}={v if isinstance(v, str) else json.dumps(v)}" for name, v in more.items()]
+    done = published.command("conflicts", "preview", "resident", "--group", "1", *options)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "give either" in done.stderr
+
+
+def test_codes_are_tried_as_they_are_ruled(api: Api) -> None:
+    """In their canonical form, however they are written."""
+    repair = {"kind": "recode", "mapping": {"男": "女"}}
+    about = {"dataset": "police.people", "attribute": "sex", "repair": repair}
+    told = api("POST", "/v1/conflicts/preview", "steward-1", json={**BODY, **about}).json()
+    assert [[cell["value"] for cell in pair] for pair in told["repair"]["mapping"]] == [["1", "2"]]
+    assert told["claims"] > 0
 
 
 def test_the_first_in_the_queue_is_what_most_depends_on(hub: Hub) -> None:
@@ -226,6 +338,9 @@ def test_masks_and_regions_hold_in_the_queue(place: Place) -> None:
     assert "张*明" in inside
     assert "张小明" not in inside + place.succeed("conflicts", "groups", "resident", *STEWARD)
     assert "110105199002020034" not in inside
+    # What is never shown has no groups to look for.
+    done = place.command("conflicts", "groups", "resident", "--attribute", "mobile", *STEWARD)
+    assert (done.returncode, done.stdout) == (2, "")
     other = ("--as", "steward-2", *STEWARD[2:])
     outside = place.succeed("conflicts", "list", "resident", *other)
     assert "张*明" not in outside

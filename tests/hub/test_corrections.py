@@ -10,9 +10,9 @@ import pyarrow as pa
 import pytest
 
 from core.clock import FixedClock, add_working_days, count_working_days, start_of_day
-from core.errors import NotFound
+from core.errors import BadInput, NotFound
 from hub.app import Hub
-from hub.serving.notes import Forbidden
+from hub.serving.notes import Forbidden, SubjectUnknown
 from hub.serving.office import Office
 from hub.stewardship.corrections import Answer, Corrections, CorrectionUnknown, Which
 from hub.stewardship.evidence import File
@@ -250,6 +250,21 @@ def test_an_unknown_department_is_said_to_be_unknown(town: Hub) -> None:
     ):
         with pytest.raises(NotFound, match="no department 'ghosts'"):
             ask()
+
+
+def test_a_dataset_is_looked_for_at_its_own_department(town: Hub) -> None:
+    ruled(town)
+    desk = Corrections(Office(town))
+    own = desk.list(call(), Which("phones.users", "phones"))
+    assert own["corrections"] == desk.list(call(), Which("phones.users"))["corrections"] != []
+    with pytest.raises(BadInput, match="no dataset of police"):
+        desk.list(call(), Which("phones.users", "police"))
+    with pytest.raises(NotFound, match="no department 'ghosts'"):
+        desk.list(call(), Which("phones.users", "ghosts"))
+    # Whose it is, is not told to whom it is closed.
+    for which in (Which("phones.users", "police"), Which("phones.users", "phones")):
+        with pytest.raises(SubjectUnknown):
+            desk.list(call("police-1", "wu"), which)
 
 
 def test_from_a_ruling_to_agreement_by_runs_alone(place: Place) -> None:

@@ -199,6 +199,7 @@ def test_a_database_in_use_keeps_what_it_holds(place: Place) -> None:
                 "INSERT INTO ruling_event (ruling, state, client, made_at)"
                 " VALUES (1, 'in_force', 'c', now())"
             ),
+            "INSERT INTO ruling_key VALUES ('c', 'k', 1, '')",
             "INSERT INTO evidence VALUES (1, '.txt', 0, '')",
             (
                 "INSERT INTO correction VALUES (1, 1, 'resident', 'police.people', 'police', 'e1',"

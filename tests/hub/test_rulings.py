@@ -24,8 +24,8 @@ from hub.serving.office import Office
 from hub.stewardship import evidence
 from hub.stewardship.drafting import ClaimMissing, EntityUnknown, RulingImpossible
 from hub.stewardship.evidence import EvidenceMissing, EvidenceUnusable, File
+from hub.stewardship.requests import KeyReused
 from hub.stewardship.rulings import (
-    KeyReused,
     ReasonMissing,
     Rulings,
     RulingUnknown,
@@ -211,6 +211,21 @@ def test_a_request_sent_twice_makes_one_ruling(town: Hub, girl: str) -> None:
         desk.make(call(), "resident", choose(girl, reason="for another reason"), key="k1")
 
 
+def test_a_request_for_what_was_ruled_already_is_remembered_as_well(town: Hub, girl: str) -> None:
+    desk = Rulings(Office(town))
+    first = desk.make(call(), "resident", choose(girl))
+    for _ in range(2):
+        again = desk.make(call(), "resident", choose(girl), key="k1")
+        assert (again["ruling"], again["made"]) == (first["ruling"], False)
+    with pytest.raises(KeyReused):
+        desk.make(call(), "resident", choose(girl, reason="for another reason"), key="k1")
+    # Keys are each client's own.
+    assert not desk.make(call("steward-2", "wu"), "resident", choose(girl), key="k1")["made"]
+    desk.revoke(call(), first["ruling"], "a mistake")
+    again = desk.make(call(), "resident", choose(girl), key="k1")
+    assert (again["ruling"], again["state"], again["made"]) == (first["ruling"], "revoked", False)
+
+
 def sensitive(town: Hub) -> tuple[Wish, ...]:
     one, two, three = (entity_of(town, person[0]) for person in PEOPLE)
     gone = Ignore(kind="ignore")
@@ -277,6 +292,16 @@ def test_links_that_contradict_each_other_are_refused(town: Hub) -> None:
         desk.make(call(), "resident", Merge(entity=three, other=one, reason="r"))
 
 
+@pytest.mark.parametrize("kind", [Merge, Never])
+def test_who_is_who_is_the_same_either_way_round(town: Hub, kind: type[Merge | Never]) -> None:
+    desk = Rulings(Office(town))
+    one, two, three = (entity_of(town, person[0]) for person in PEOPLE)
+    first = desk.make(call(), "resident", kind(entity=one, other=two, reason="r"))
+    again = desk.make(call("steward-2", "wu"), "resident", kind(entity=two, other=one, reason="s"))
+    assert (again["ruling"], again["made"]) == (first["ruling"], False)
+    assert desk.make(call(), "resident", kind(entity=two, other=three, reason="r"))["made"]
+
+
 @pytest.mark.parametrize(("wish", "kind"), [(Never, "never"), (Merge, "same")])
 def test_a_link_is_of_every_record_of_one_and_every_record_of_the_other(
     town: Hub, wish: type[Never | Merge], kind: str
@@ -336,7 +361,7 @@ def test_whoever_seconds_sees_who_is_joined_or_parted(town: Hub, girl: str) -> N
         (Choose(entity="GIRL", attribute="name", dataset="phones.users", reason="  "),
          ReasonMissing),
         (Choose(entity="GIRL", attribute="shoe_size", dataset="phones.users", reason="r"),
-         Forbidden),
+         BadInput),
         (Merge(entity="GIRL", other="GIRL", reason="r"), RulingImpossible),
         (Merge(entity="GIRL", other="nobody", reason="r"), EntityUnknown),
         (Split(entity="GIRL", records=(Member(dataset="no.such"),), reason="r"), RulingImpossible),
@@ -359,7 +384,7 @@ def test_what_cannot_be_ruled_is_refused_and_logged(
         Rulings(Office(town)).make(call(), "resident", meant)
     assert in_force(town) == []
     entry = logged(town, f"ruling_{wish.kind}")[-1]
-    assert entry["outcome"] == ("refused" if error is Forbidden else "failed")
+    assert entry["outcome"] == "failed"
 
 
 @pytest.mark.parametrize("days", [-1, 0, 400])
@@ -414,6 +439,7 @@ def test_rulings_are_never_changed(town: Hub, girl: str) -> None:
     Rulings(Office(town)).make(call(), "resident", choose(girl))
     for statement in (
         "UPDATE ruling SET entity = 'x'", "DELETE FROM ruling_event", "TRUNCATE evidence",
+        "DELETE FROM ruling_key",
     ):  # fmt: skip
         with pytest.raises(Exception, match="only be added"), town.engine.begin() as connection:
             connection.execute(text(statement))
@@ -507,8 +533,12 @@ def test_the_command_line(place: Place, tmp_path: Path) -> None:
         (["choose", "resident", girl, "name", "--dataset", "police.people", "--reason", ""], "why"),
         (["defer", "resident", girl, "name", "--until", "2020-01-01", "--reason", "r"], "until"),
         (["repair", "resident", "--reason", "r"], "--dataset"),
+        (["repair", "resident", "--group", "1", "--dataset", "phones.users", "--reason", "r"],
+         "give either"),
+        (["repair", "resident", "--group", "1", "--attribute", "name", "--reason", "r"],
+         "give either"),
         (["enter", "resident", girl, "name", "--evidence", "/no/such", "--reason", "r"], "No such"),
-    ):
+    ):  # fmt: skip
         done = place.command("rulings", *wrong, *options(), typed="张肖明\n")
         assert done.returncode == 2, done.stderr
         assert word in done.stderr

@@ -5,13 +5,17 @@ from __future__ import annotations
 import csv
 import json
 import sqlite3
+from dataclasses import replace
+from datetime import date
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 import yaml
 
+from core.errors import BadInput
 from hub.app import Hub, open_hub
+from hub.pipeline.order import Order
 from reconcile import releases
 from tests.hub import village
 from tests.hub.conftest import Place
@@ -112,6 +116,24 @@ def test_an_unknown_name_is_refused(published: Place, option: str) -> None:
     done = published.command("run", option, "ghost")
     assert done.returncode == 2
     assert "ghost" in done.stderr
+
+
+def test_a_dataset_that_feeds_nothing_of_what_is_asked_for_is_said_to(hub: Hub) -> None:
+    workspace = hub.workspace()
+    resident = workspace.subjects["resident"]
+    feeds = {name: feed for name, feed in resident.feeds.items() if name != "phones.users"}
+    without = replace(
+        workspace, subjects={"resident": resident.model_copy(update={"feeds": feeds})}
+    )
+    order = Order(revision=1, as_of=date(2026, 6, 30), dataset="phones.users")
+    assert order.scope(workspace) == (["resident"], ["phones.users"])
+    with pytest.raises(BadInput, match=r"'phones\.users' feeds no subject"):
+        order.scope(without)
+    both = order.model_copy(update={"subject": "resident"})
+    with pytest.raises(BadInput, match=r"'phones\.users' does not feed this subject"):
+        both.scope(without)
+    with pytest.raises(BadInput, match="the workspace has none"):
+        order.model_copy(update={"dataset": None}).scope(replace(workspace, subjects={}))
 
 
 def test_a_source_that_tells_its_changes_is_pulled_from_where_it_was(place: Place) -> None:

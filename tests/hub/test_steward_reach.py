@@ -21,8 +21,7 @@ from hub.stewardship.matches import Match, Matches
 from hub.stewardship.material import Material
 from hub.stewardship.rulings import Rulings, RulingUnknown
 from hub.stewardship.sight import Look, StewardSight
-from hub.stewardship.wishes import Choose, Enter, Merge, Recode, Repair
-from reconcile.conflicts import Repair as Tried
+from hub.stewardship.wishes import Choose, Enter, Ignore, Merge, Recode, Repair
 from reconcile.conflicts import Stake, points
 from reconcile.linkage.records import RELATED
 from tests.hub.conftest import Place, copied, new_place
@@ -113,12 +112,12 @@ def _mapping(desk: Rulings, by: Call, number: int) -> Any:
     return desk.show(by, number)["repair"]["mapping"]
 
 
-@pytest.mark.parametrize("mapping", [{"1": "zzz"}, {"zzz": "1"}, {"": "1"}, {"1": ""}])
+@pytest.mark.parametrize("mapping", [{"1": "zzz"}, {"zzz": "1"}, {"未知": "1"}])
 def test_a_preview_takes_no_values_that_cannot_be(wide: Hub, mapping: dict[str, str]) -> None:
     looks = Conflicts(lambda look: StewardSight(Office(wide), call(), look))
-    tried = Tried("police.people", "sex", {"kind": "recode", "mapping": mapping})
+    tried = Recode(kind="recode", mapping=mapping)
     with pytest.raises(BadInput):
-        looks.preview("resident", Preview(None, tried))
+        looks.preview("resident", Preview(None, "police.people", "sex", tried))
 
 
 def test_codes_that_cannot_be_are_not_recoded(wide: Hub) -> None:
@@ -157,11 +156,12 @@ def test_a_value_that_would_lose_somebody_is_not_entered(
 
 def test_a_masked_number_is_not_found_by_trying_numbers(wide: Hub) -> None:
     looks = Conflicts(lambda look: StewardSight(Office(wide), MASKED, look))
-    guess = {"kind": "recode", "mapping": {PEOPLE[0][4]: PEOPLE[1][4]}}
+    guess = Recode(kind="recode", mapping={PEOPLE[0][4]: PEOPLE[1][4]})
+    about = (None, "phones.users", "mobile")
     with pytest.raises(BadInput):
-        looks.preview("resident", Preview(None, Tried("phones.users", "mobile", guess)))
-    ignored = Tried("phones.users", "mobile", {"kind": "ignore"})
-    assert looks.preview("resident", Preview(None, ignored))["claims"] == len(PEOPLE)
+        looks.preview("resident", Preview(*about, guess))
+    told = looks.preview("resident", Preview(*about, Ignore(kind="ignore")))
+    assert told["claims"] == len(PEOPLE)
 
 
 def test_others_in_common_are_told_to_whom_all_they_are_made_of_is_open(wide: Hub) -> None:
