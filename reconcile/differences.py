@@ -1,4 +1,4 @@
-"""Which fit rows of a dataset are others than before."""
+"""Which fit rows of a dataset are others than before, and which of them stood in quarantine."""
 
 # ruff: noqa: S608 - SQL is built from names of items: letters, digits and underscores
 from __future__ import annotations
@@ -56,3 +56,27 @@ def difference(
             UNION ALL SELECT *, false FROM ({came} EXCEPT ALL {was})"""
         )
         yield rows.to_arrow_reader(_BATCH_ROWS)
+
+
+def mended(limits: EngineLimits, before: Data, held: Data, now: Data) -> int | None:
+    """How many rows of a table without a key are fit now where, at the same place in the source, one
+    stood in quarantine (``held``) before. Such a row is called another once it is mended, so that
+    only its place (``_row``) tells. None where places tell nothing: one of the rows that say what
+    they said before moved, or most of those that were fit ``before`` say so no more.
+    """
+    with open_sql(limits) as engine:
+        for name, data in (("before", before), ("held", held), ("now", now)):
+            view(engine, name, data)
+        [(fit, found, stayed)] = engine.execute(
+            """
+            SELECT (SELECT count(*) FROM before), count(*), count(*) FILTER (was._row = now._row)
+            FROM (SELECT _record, _row FROM before UNION ALL SELECT _record, _row FROM held) was
+            JOIN now ON now._record = was._record
+            """
+        ).fetchall()
+        if stayed < found or 2 * stayed <= fit:
+            return None
+        [(count,)] = engine.execute(
+            "SELECT count(*) FROM held JOIN now ON held._row = now._row"
+        ).fetchall()
+    return int(count)

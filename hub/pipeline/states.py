@@ -25,10 +25,10 @@ class DatasetState(Model):
     ``rules``: what became of each rule. ``counts``: what these numbers are made of
     (:data:`reconcile.counts.Counts`). ``proof`` and ``references`` (the versions in which values
     had to exist): how to come to the same verdict. ``newest``: the latest as-of day. ``released``:
-    records that are fit now and stood in quarantine before. ``base``: the fit rows that
-    ``changes`` tells the difference to: the columns of ``fit`` but ``_row``, and ``_was``, true for rows as they
-    were in ``base`` and are no more, false for those that are new or others in ``fit``; what only
-    moved (``_row``) is neither. Both None where that is not known or too much changed.
+    records that are fit now and stood in quarantine before; None where that cannot be known.
+    ``base``: the fit rows that ``changes`` tells the difference to: the columns of ``fit`` but
+    ``_row``, and ``_was``, true for rows as they were in ``base`` and are no more, false for those
+    that are new or others in ``fit``; what only moved (``_row``) is neither. Both None where that is not known or too much changed.
     ``judged``: how many landed rows were judged again, the others standing; None for all.
     """
 
@@ -48,7 +48,7 @@ class DatasetState(Model):
     references: dict[str, TableVersion] = Field(default_factory=dict)
     readable: int = 0
     newest: date | None = None
-    released: int = 0
+    released: int | None = 0
     base: TableVersion | None = None
     changes: TableVersion | None = None
     judged: int | None = None

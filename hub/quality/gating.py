@@ -17,7 +17,7 @@ from core.sql import EngineLimits
 from hub.pipeline.landing import Landed
 from hub.pipeline.states import DatasetState
 from reconcile.bound import Given
-from reconcile.differences import difference
+from reconcile.differences import difference, mended
 from reconcile.judging import Unsettled
 from reconcile.quality import same_rules, split
 from reconcile.rules import references
@@ -151,9 +151,9 @@ class _Gate:
 
     def _compared(
         self, fit: TableVersion, stands: Standing | None, renewed: pa.Table | None
-    ) -> tuple[int, TableVersion | None, TableVersion | None]:
-        """How many records were released from quarantine; the fit rows of before, if they can be
-        compared with those of now; and the difference.
+    ) -> tuple[int | None, TableVersion | None, TableVersion | None]:
+        """How many records were released from quarantine, if that can be known; the fit rows of
+        before, if they can be compared with those of now; and the difference.
         """
         lake, known = self.ground.lake, self.ground.known.get(self.landed.dataset)
         if known is None:
@@ -163,13 +163,35 @@ class _Gate:
         if stands is not None and renewed is not None:
             # The others are the same.
             then, now = pa.concat_tables(stands.gone), renewed
-        released = _released(lake, known.quarantine, then, now)
+        released = self._released(known, fit, then, now)
         if self.before is None:
             return released, None, None
         with difference(self.ground.limits, then, now, fit.rows * MOST_CHANGED) as rows:
             if rows is None:
                 return released, None, None
             return released, known.fit, self.write(f"changes/{self.landed.dataset}", rows)
+
+    def _released(
+        self, known: DatasetState, fit: TableVersion, then: Data, now: Data
+    ) -> int | None:
+        """How many records are fit now of those that only stood in quarantine before; None where
+        that cannot be known. Of ``then`` and ``now`` those are left out that are the same.
+        """
+        lake = self.ground.lake
+        if not known.quarantine.rows:
+            return 0
+        if not self.contract.key:
+            was, held = lake.dataset(known.fit), lake.dataset(known.quarantine)
+            return mended(self.ground.limits, was, held, lake.dataset(fit))
+        came, gone = _records(now), _records(then)
+        records = lake.read(known.quarantine, ["_record"]).column("_record").unique().drop_null()
+        alone = records.filter(pc.invert(pc.is_in(records, value_set=gone)))
+        released = int(pc.sum(pc.is_in(came, value_set=alone)).as_py() or 0)
+        other = known.contract != self.contract.digest
+        if other and not released and not pc.any(pc.is_in(came, value_set=gone)).as_py():
+            # As under another key, by which no row is called what it was.
+            return None
+        return released
 
 
 def _referred(ground: Ground, contract: Contract) -> dict[str, TableVersion]:
@@ -190,15 +212,6 @@ def lookup(
         return lake.read(version, [item]).column(item)
 
     return values
-
-
-def _released(lake: Lake, quarantine: TableVersion, then: Data, now: Data) -> int:
-    """How many records are fit now of those that only stood in quarantine before."""
-    if not quarantine.rows:
-        return 0
-    held = lake.read(quarantine, ["_record"]).column("_record").unique().drop_null()
-    alone = held.filter(pc.invert(pc.is_in(held, value_set=_records(then))))
-    return int(pc.sum(pc.is_in(_records(now), value_set=alone)).as_py() or 0)
 
 
 def _records(fit: Data) -> pa.ChunkedArray:

@@ -1,5 +1,5 @@
-"""Quarantined rows in the department's own form, to be sent back: its columns in their order, the
-text as it came, and in words why each row was not taken.
+"""Rows in the department's own form. Quarantined ones, to be sent back: its columns in their order,
+the text as it came, and in words why each row was not taken. And fit ones that it is asked about.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from hub.app import Hub
 from hub.operator import operator_entry
 from hub.quality.manifests import Held, held
 from hub.quality.wording import Wording
+from reconcile.cleaning import clean
 
 _BATCH = 10_000
 _SHEET_ROWS = 1_048_576
@@ -137,6 +138,25 @@ def listed(
         }
         for row in rows
     ]
+
+
+def as_sent(found: Held, dataset: str, record: str) -> dict[str, object] | None:
+    """The fit row that claims call ``record``, for tables whose rows no key names: its number, and
+    the original texts by the source's own columns. None where there is no such row any more.
+
+    Raises:
+        NotFound: the release has no such dataset.
+    """
+    contract, state = found.of(dataset)
+    lake = found.hub.lake
+    fit = lake.dataset(state.fit).to_table(["_row"], filter=pc.field("_record") == record)
+    if not fit.num_rows:
+        return None
+    number = fit.column("_row")[0]
+    landed = lake.dataset(state.landing).to_table(filter=pc.field("_row") == number)
+    items = clean(contract, landed).items
+    original = {name: column.original[0].as_py() for name, column in items.items()}
+    return {"row": number.as_py(), "original": _named(contract, original)}
 
 
 def _named(contract: Contract, original: Mapping[str, str | None]) -> dict[str, str | None]:

@@ -12,11 +12,14 @@ from sqlalchemy import Row, select
 from core.clock import CHINA, today
 from core.errors import BadInput, HubError, NotFound
 from core.messages import message
+from hub.quality.manifests import held
+from hub.quality.rows import as_sent
 from hub.serving.access import About, Access, Call, last_regions, regions
 from hub.serving.notes import SubjectUnknown
 from hub.serving.office import Office
 from hub.stewardship import evidence
 from hub.stewardship.evidence import File
+from hub.stewardship.material import Material
 from hub.stewardship.rulings import ReasonMissing
 from hub.stewardship.wishes import check_length
 from reconcile import corrections, rulings
@@ -92,8 +95,9 @@ class Corrections:
         return access.give(body, About(rows={"answered": len(shown)}))
 
     def show(self, call: Call, number: int) -> dict[str, Any]:
-        """A ticket: to the dataset's own department the record and value as it sent them, what
-        was ruled masked as the caller may see it, and all answers.
+        """A ticket: to the dataset's own department the record and value as it sent them, and of
+        a table without a key the row; what was ruled masked as the caller may see it, and all
+        answers.
 
         Raises:
             CorrectionUnknown, Forbidden: the caller may not.
@@ -109,17 +113,20 @@ class Corrections:
                 .order_by(CorrectionEvent.id)
             ).all()
         own = access.is_own(ticket.dataset)
+        release, row = self._row(access, ticket, body.get("record")) if own else (None, None)
         view = self._office.view(call, ticket.subject)
         cell = view.show(ticket.attribute, body.get("ruled"), where.get(ticket.entity))
         shown = {
             **told(ticket, today(self._office.hub.clock)),
             "record": body.get("record") if own else None,
             "said": body.get("said") if own else None,
+            "row": row and row["row"],
+            "original": row and row["original"],
             "ruled": {"value": cell.value, "mask": cell.mask},
             "repair": body.get("repair"),
             "events": [self._event(event) for event in events],
         }
-        return access.give(shown, About(rows={"answered": 1}))
+        return access.give(shown, About(rows={"answered": 1}, release=release))
 
     def answer(self, call: Call, number: int, answer: Answer) -> dict[str, Any]:
         """Says what became of a ticket. A repair whose source is fixed ends with the answer: the
@@ -172,6 +179,29 @@ class Corrections:
             content = evidence.read(connection, keys, kept)
             access.give({}, About(rows={"bytes": len(content)}), connection)
         return (kept or {})["suffix"], content
+
+    def _row(
+        self, access: Access, ticket: Row[Any], record: str | None
+    ) -> tuple[int | None, dict[str, object] | None]:
+        """The row that a ticket is about as the current release has it, and which release that
+        is: for whoever sees quarantined rows as they were sent as well.
+        """
+        hub, dataset = self._office.hub, ticket.dataset
+        contract = self._office.rules.workspace.contracts[dataset]
+        if record is None or contract.key:
+            return None, None
+        try:
+            found = held(hub)
+            row = as_sent(found, dataset, record)
+            if row is None:
+                # Whatever else changes in a row without a key makes another record of it.
+                now = Material(hub, ticket.subject).record(dataset, ticket.entity, ticket.attribute)
+                row = None if now is None else as_sent(found, dataset, now)
+        except NotFound:
+            return None, None
+        except HubError as error:
+            access.fail(error)
+        return found.number, row
 
     def _about(
         self, call: Call, deed: str, number: int, answer: Answer | None

@@ -107,6 +107,13 @@ class Material:
         wanted = _wanted(attributes, None) & (pc.field("status") != Status.IN_DISPUTE)
         return _within(reach, self._read(wanted))
 
+    def record(self, dataset: str, entity: str, attribute: str) -> str | None:
+        """By which record a dataset says what it says of an entity; None if it says nothing."""
+        wanted = pc.field("entity") == entity
+        wanted &= (pc.field("dataset") == dataset) & (pc.field("attribute") == attribute)
+        found: list[str] = self.claims.to_table(["record"], wanted).column("record").to_pylist()
+        return found[0] if found else None
+
     def keys(self, entities: Iterable[str], names: Iterable[str]) -> dict[str, tuple[str, str]]:
         """Entity → its most trusted key among ``names``: attribute and value."""
         trust = [name for name in self.subject.keys if name in set(names)]

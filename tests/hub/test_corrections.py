@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -98,6 +99,43 @@ def test_a_ruling_asks_the_one_who_says_otherwise(town: Hub) -> None:
     shown = Corrections(Office(town)).show(call(), ticket)
     assert (shown["record"], shown["said"]) == (None, None)
     assert shown["ruled"]["value"] == "张小明"
+
+
+def test_without_a_key_the_department_is_told_its_row_as_it_sent_it(place: Place) -> None:
+    """What its record is called by then, a digest, nobody could find in the source."""
+    file = place.workspace / "contracts/phones.users.odcs.yaml"
+    file.write_text(file.read_text("utf-8").replace("primaryKey: true", "primaryKey: false"))
+    published(place)
+    with hub_of(place) as hub:
+        _, ticket = ruled(hub)
+        for client in ("steward-1", "police-1", "auditor-1"):
+            asked = place.command("corrections", "show", str(ticket), *options(client))
+            assert not {"张晓明", GIRL[4]} & set(asked.stdout.split('"'))
+        shown = Corrections(Office(hub)).show(call(), ticket)
+        assert (shown["row"], shown["original"]) == (None, None)
+    shown = json.loads(place.succeed("corrections", "show", "1", *options("phones-1", "zhou")))
+    assert GIRL[0] not in shown["record"]
+    assert shown["row"] == 3
+    assert shown["original"] == {
+        "id": GIRL[0], "who": "张晓明", "mobile": GIRL[4], "on": "2026-06-01",
+    }  # fmt: skip
+    say_phones(place, {GIRL[0]: "张肖明"})
+    run(place)
+    # Another digest, since the row says something else, but still the row.
+    shown = json.loads(place.succeed("corrections", "show", "1", *options("phones-1", "zhou")))
+    assert (shown["said"], shown["row"]) == ("张晓明", 3)
+    assert shown["original"]["who"] == "张肖明"
+    phones = place.workspace / "data/phones.jsonl"
+    phones.write_text("".join(phones.read_text("utf-8").splitlines(True)[:2]), "utf-8")
+    run(place)
+    shown = json.loads(place.succeed("corrections", "show", "1", *options("phones-1", "zhou")))
+    assert (shown["state"], shown["row"], shown["original"]) == ("closed", None, None)
+
+
+def test_with_a_key_the_record_tells_the_row(town: Hub) -> None:
+    _, ticket = ruled(town)
+    shown = Corrections(Office(town)).show(PHONES, ticket)
+    assert (shown["record"], shown["row"], shown["original"]) == (GIRL[0], None, None)
 
 
 def test_only_the_department_itself_and_stewards_meet_a_ticket(town: Hub) -> None:

@@ -73,6 +73,46 @@ def test_a_row_goes_back_is_mended_and_is_released(place: Place, tmp_path: Path)
     assert [row["id"] for row in past] == [PEOPLE[2][0], None]
 
 
+def test_without_a_key_a_mended_row_is_known_by_its_place(place: Place, tmp_path: Path) -> None:
+    described(place, 2, "expect_column_values_to_match_regex", "error", regex="^138")
+    contract = place.workspace / CONTRACT
+    contract.write_text(
+        contract.read_text("utf-8").replace("primaryKey: true", "primaryKey: false")
+    )
+    phones = place.workspace / "data/phones.jsonl"
+    lines = phones.read_text("utf-8").splitlines(True)
+    late = json.dumps({"id": "", "who": "赵敏", "mobile": "13800000009", "on": "2026-06-01"}) + "\n"
+    released = []
+    for rows in (
+        [lines[0], lines[1].replace('"1380', '"1390'), *lines[2:]],
+        [*lines, late],
+        [late, *lines[:3], lines[2].replace(PEOPLE[2][0], "")],
+    ):
+        phones.write_text("".join(rows), "utf-8")
+        place.succeed("apply", str(place.workspace))
+        place.succeed("run", "--as-of", "2026-06-30")
+        with open_hub(place.settings) as hub:
+            released.append(held(hub).datasets["phones.users"].released)
+    # Nothing stood there before; the second row; nobody can tell, as all have moved.
+    assert released == [0, 1, None]
+    place.succeed("quality", "docs", "--to", str(tmp_path / "pages"))
+    page = (tmp_path / "pages" / "phones.users.html").read_text("utf-8")
+    assert "<b>–</b>" in page
+
+
+def test_under_another_key_nobody_can_tell_what_was_released(place: Place) -> None:
+    contract = place.workspace / CONTRACT
+    keyed = contract.read_text("utf-8")
+    released = []
+    for text in (keyed.replace("primaryKey: true", "primaryKey: false"), keyed, keyed):
+        contract.write_text(text, "utf-8")
+        place.succeed("apply", str(place.workspace))
+        place.succeed("run", "--as-of", "2026-06-30", "--whole")
+        with open_hub(place.settings) as hub:
+            released.append(held(hub).datasets["phones.users"].released)
+    assert released == [0, None, 0]
+
+
 def test_every_form_holds_the_sources_columns_and_texts(published: Place, tmp_path: Path) -> None:
     wanted = ["", "", "1", "1990-02-02", "440605001001002", "H3", "2026-05-01"]
     published.succeed("quality", "rows", "police.people", "--to", str(tmp_path))
