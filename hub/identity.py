@@ -6,6 +6,7 @@ client may do is looked up when it asks, so a token carries no rights.
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from dataclasses import dataclass
 from datetime import timedelta
@@ -13,6 +14,7 @@ from datetime import timedelta
 from joserfc import jwt
 from joserfc.jwk import OKPKey
 
+from catalog.standards.spelling import folded
 from core.clock import Clock
 from core.errors import BadInput, HubError
 from core.keys import KeyRing
@@ -20,6 +22,25 @@ from core.messages import message
 
 _AUDIENCE = "hub"
 LONGEST = timedelta(hours=12)
+
+# What shows nothing although it counts as a letter, a mark or a symbol.
+_UNSEEN = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\ufe00-\ufe0f\U000e0100-\U000e01ef]"
+)
+
+
+def canonical_account(account: str) -> str:
+    """The one form of all ways to write an account: full-width letters, capitals, blanks around
+    it and what cannot be seen do not make another. Empty where nothing is left: that is nobody.
+    """
+    seen = _UNSEEN.sub("", unicodedata.normalize("NFKC", account)).casefold()
+    # In small letters, marks may meet their letter.
+    return folded(seen)
+
+
+def same_person(one: str, other: str) -> bool:
+    """Whether two accounts are one person's, as far as accounts can tell."""
+    return canonical_account(one) == canonical_account(other)
 
 
 class Unauthenticated(HubError):
@@ -38,14 +59,6 @@ class Caller:
     client: str
     person: str | None = None
     address: str | None = None
-
-
-def bare(account: str) -> str:
-    """An account as it is compared: blanks, capitals, widths and what cannot be seen do not make
-    it another person's.
-    """
-    seen = "".join(c for c in account if unicodedata.category(c) != "Cf")
-    return " ".join(unicodedata.normalize("NFKC", seen).split()).casefold()
 
 
 class Tokens:

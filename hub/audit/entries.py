@@ -139,7 +139,9 @@ class KeyedDigests:
         self._suite = keys.suite
 
     def account(self, person: str) -> str:
-        """The digest by which the entries of the person who asked are found."""
+        """The digest by which the entries of the person who asked are found: of the account as it
+        was written, like the entry itself, since both are verified together.
+        """
         return self.of("account", person)
 
     def of(self, kind: str, value: str) -> str:

@@ -21,7 +21,7 @@ from core.errors import BadInput, HubError, Unavailable
 from core.messages import message
 from core.sql import open_sql
 from hub.audit.entries import KeyedDigests
-from hub.identity import bare
+from hub.identity import canonical_account
 from hub.opening.columns import Column, Role, of_dataset, of_subject
 from hub.opening.search import Outcome, search
 from hub.opening.shelf import Shelf
@@ -122,7 +122,7 @@ class OpenData:
             As :meth:`check`; OpeningRefused: it cannot be generalised enough.
         """
         access = self._enter(call, "propose_opening", name)
-        proposer = KeyedDigests(self._hub.keys).account(bare(access.person()))
+        proposer = self._forms(access.person())[-1]
         if form not in SUFFIXES:
             access.fail(
                 BadInput(field="format", rule=message("rule_one_of", names=", ".join(SUFFIXES)))
@@ -160,10 +160,10 @@ class OpenData:
             SecondPersonMissing: it is the caller's own proposal.
         """
         access = self._enter(call, "approve_opening", name)
-        person = KeyedDigests(self._hub.keys).account(bare(access.person()))
+        own = self._forms(access.person())
         try:
             manifest = self._shelf.read(name, number)
-            if manifest["proposed_by"] == person:
+            if manifest["proposed_by"] in own:
                 raise SecondPersonMissing(number=number)
         except HubError as error:
             access.fail(error)
@@ -199,6 +199,13 @@ class OpenData:
             (manifest["sha256"],), {"answered": manifest["released_rows"]}, manifest["release"]
         )
         return access.over(name, {}).give(self._shelf.signed(manifest), about), file
+
+    def _forms(self, person: str) -> tuple[str, str]:
+        """Digests of an account as it is written, by which older proposals name their person, and
+        in its one form.
+        """
+        digests = KeyedDigests(self._hub.keys)
+        return digests.account(person), digests.account(canonical_account(person))
 
     def _enter(self, call: Call, deed: str, name: str) -> Access:
         return self._office.enter(call, Action.ADMINISTER, deed, "hub", {"table": name})

@@ -20,6 +20,7 @@ from core.errors import HubError
 from hub.app import Hub
 from hub.audit.entries import KeyedDigests
 from hub.audit.writing import AuditUnavailable
+from hub.identity import canonical_account
 from hub.serving.board import Rules
 from hub.serving.circumstances import Circumstances
 from hub.serving.notes import Call, Note, refusal
@@ -127,9 +128,10 @@ class Access:
         Raises:
             PersonMissing: nobody stands behind the client.
         """
-        if not self.call.caller.person:
+        person = self.call.caller.person
+        if person is None or not canonical_account(person):
             self.fail(PersonMissing())
-        return self.call.caller.person
+        return person
 
     def digest(self, kind: str, value: str) -> str:
         """What may stand in the log for a value of ``<subject>/<attribute>``."""

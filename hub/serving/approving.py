@@ -14,7 +14,7 @@ from core.clock import CHINA
 from hub.conditions import approvals, register
 from hub.conditions.approvals import HOLDS, ApprovalOwn, ApprovalUnknown, State
 from hub.conditions.models import Approval
-from hub.identity import bare
+from hub.identity import same_person
 from hub.serving.access import About, Access, Call
 from hub.serving.circumstances import PRESUMED
 from hub.serving.office import Office
@@ -70,7 +70,7 @@ class Approvals:
             row = next((row for row in waiting if row.number == number), None)
             if row is None:
                 raise ApprovalUnknown(number=number)
-            if bare(row.person) == bare(person):
+            if same_person(row.person, person):
                 raise ApprovalOwn(number=number)
             if not self._may(connection, access, row):
                 raise ApprovalUnknown(number=number)
@@ -84,7 +84,8 @@ class Approvals:
         """Whether the caller could ask the same, of all the records that the first person could,
         if somebody approved it.
         """
-        if access.call.caller.person and bare(row.person) == bare(access.call.caller.person):
+        person = access.call.caller.person
+        if person and same_person(row.person, person):
             return False
         about = (row.case, row.purpose)
         case = register.standing(

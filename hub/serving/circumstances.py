@@ -20,6 +20,7 @@ from core.messages import message
 from hub.audit.entries import KeyedDigests
 from hub.conditions import approvals, register, usage
 from hub.conditions.approvals import State, Waiting
+from hub.identity import canonical_account
 from hub.serving.board import Rules
 from hub.serving.notes import Debt, Note, malformed
 from policies.conditions import Context, Need
@@ -117,7 +118,7 @@ class Circumstances:
         would = _decide(rules, _with(ask, PRESUMED), note)
         if isinstance(would, Denied) or quiet:
             return Judged(alone, note)
-        if not note.who.person:
+        if not canonical_account(note.who.person or ""):
             return Judged(Denied((*alone.reasons, reason("policy_second_person_of_whom"))), note)
         waiting = self._waiting(note, would)
         with self._engine.begin() as connection:
@@ -133,7 +134,9 @@ class Circumstances:
         was approved under one is not given under the next.
         """
         about = note.of_grant(grant)
-        who = (note.who.client, note.who.person, note.purpose, note.case)
+        # However the account is written, what was refused to it stays so.
+        person = canonical_account(note.who.person or "")
+        who = (note.who.client, person, note.purpose, note.case)
         said = encode([*who, note.action, note.subject, note.request, note.policy]).decode()
         return Waiting(
             digest=bytes.fromhex(self._digests.of("approval", said)),

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Row, select
 from core.canonical import digest
 from core.errors import BadInput, HubError, NotFound
 from core.messages import message
-from hub.identity import bare
+from hub.identity import same_person
 from hub.serving.access import About, Access, Call, regions
 from hub.serving.notes import SubjectUnknown
 from hub.serving.office import Office
@@ -304,8 +304,7 @@ def _because(reason: str) -> None:
 
 def _second(found: Row[Any], access: Access) -> None:
     # What does not wait for anybody is refused for that, whoever asks.
-    same = found.person is not None and bare(access.person()) == bare(found.person)
-    if same and found.state == State.PROPOSED:
+    if same_person(access.person(), found.person) and found.state == State.PROPOSED:
         raise SecondPersonNeeded(number=found.number)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from core.errors import HubError
 from core.messages import LANGUAGES, say
-from hub.identity import bare
+from hub.identity import canonical_account
 from hub.serving.access import About, Access, Call
 from hub.serving.office import Office
 from hub.watching import ledger
@@ -104,9 +104,11 @@ class Findings:
     def _refuse_own(self, access: Access, connection: Any, number: int, person: str) -> None:
         found = ledger.one(connection, number)
         steps = ledger.events(connection, self._office.hub.keys, number)
-        known = {step.body.get("person") for step in steps if step.kind == FOUND} - {None}
-        whose = {bare(str(account)) for account in known}
-        if found.client == access.client and (not whose or bare(person) in whose):
+        named = {step.body.get("person") for step in steps if step.kind == FOUND}
+        whose = {canonical_account(account) for account in named if account}
+        # Another client does not make another person; where none is named, it is the client's.
+        own = canonical_account(person) in whose if whose else found.client == access.client
+        if own:
             raise FindingOwn(number=number)
 
     def _enter(self, call: Call, deed: str, said: Any) -> Access:

@@ -21,6 +21,7 @@ from hub.audit.entries import KeyedDigests
 from hub.serving.persons import person_kind
 from hub.watching.rules.base import KIN
 from hub.watching.settings import Account
+from hub.watching.trail import account_of
 from hub.workspace import Workspace
 from reconcile.models import GoldenKey, GoldenRecord
 from reconcile.releases import Kept, key_kind, open_record
@@ -87,7 +88,7 @@ class Kin:
         for account, found in own.items():
             if found is None:
                 continue
-            told = {"client": account.client, "person": account.person}
+            told = {"client": account.client, "account": self._account(account)}
             yield {**told, "digest": found[0], "relation": "own_record"}
             for member in found[1] - {found[0]}:
                 yield {**told, "digest": member, "relation": "family"}
@@ -98,6 +99,11 @@ class Kin:
                 here = clients.get(account.client)
                 if here is not None and here.department == clients[other.client].department:
                     yield {**told, "digest": theirs[0], "relation": "colleague"}
+
+    def _account(self, account: Account) -> str | None:
+        if account.person is None:
+            return None
+        return account_of(self._digests.of, account.client, account.person)
 
     def _families(self, references: Sequence[bytes]) -> dict[bytes, tuple[str, set[str]]]:
         """Reference → digest of the person, and of all of the household."""

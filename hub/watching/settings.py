@@ -12,6 +12,7 @@ from pydantic import Field, model_validator
 
 from core.messages import message
 from core.types import Model
+from hub.identity import canonical_account
 from policies.models import ClientId, Name
 
 Count = Annotated[int, Field(ge=1, le=1_000_000)]
@@ -127,7 +128,10 @@ class Accounts(Model):
 
     @model_validator(mode="after")
     def _are_told_once(self) -> Accounts:
-        names = [(account.client, account.person) for account in self.accounts]
+        names = [
+            (account.client, account.person and canonical_account(account.person))
+            for account in self.accounts
+        ]
         if len(names) != len(set(names)):
             raise ValueError(message("rule_twice"))
         return self

@@ -7,7 +7,7 @@ behind the client, is named as the log names it, for the evidence of a finding.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date, datetime, time
 from functools import cache
 from typing import Any
@@ -19,6 +19,7 @@ from hub.audit.entries import KeyedDigests
 from hub.audit.log import AuditLog
 from hub.audit.search import Recorded, Wanted
 from hub.audit.tree import AuditDamaged
+from hub.identity import canonical_account
 from hub.operator import OPERATOR
 from policies.models import Client
 
@@ -86,7 +87,7 @@ class Reading:
         if not (what["digests"] or what["action"] in _ASKING):
             return None
         client, person, case = who["client"], who["person"], entry["why"]["case"]
-        account = self._keyed("account", f"{client}\x00{person or ''}")
+        account = account_of(self._keyed, client, person)
         local = recorded.time.astimezone(CHINA)
         return {
             "index": recorded.index,
@@ -116,6 +117,11 @@ class Reading:
     def _is_off(self, local: datetime) -> bool:
         inside = self._since <= local.time() < self._until
         return not inside or not _works(local.date())
+
+
+def account_of(keyed: Callable[[str, str], str], client: str, person: str | None) -> str:
+    """The keyed digest of an account; however it is written, it is the same one."""
+    return keyed("account", f"{client}\x00{canonical_account(person or '')}")
 
 
 def shape(case: str | None) -> str:

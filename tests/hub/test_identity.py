@@ -16,7 +16,14 @@ from joserfc.jwk import OctKey, OKPKey
 from core.clock import FixedClock
 from core.errors import BadInput
 from core.keys import KeyRing
-from hub.identity import LONGEST, Caller, Tokens, Unauthenticated, bare
+from hub.identity import (
+    LONGEST,
+    Caller,
+    Tokens,
+    Unauthenticated,
+    canonical_account,
+    same_person,
+)
 
 KEYS, OTHER = KeyRing(bytes(32)), KeyRing(bytes(range(32)))
 NOW = datetime(2026, 7, 1, 4, tzinfo=UTC)
@@ -130,7 +137,22 @@ def test_no_text_is_a_crash(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "written", ["li.wei", " Li.Wei ", "ＬＩ.wei", "li\u200b.wei", "LI.WEI\ufeff"]
-)
-def test_an_account_is_the_same_however_it_is_written(written: str) -> None:
-    assert bare(written) == "li.wei" != bare("li wei")
+    "written",
+    ["lin", "Lin", " LIN\t", "ｌｉｎ", "l\u200bin", "lin\ufeff", "l\u00adin", "lin\ufe0f", "\u3164lin", "lin\u2800"],
+)  # fmt: skip
+def test_one_person_however_the_account_is_written(written: str) -> None:
+    assert same_person("lin", written)
+    assert canonical_account(written) == "lin"
+
+
+@pytest.mark.parametrize("other", ["li", "l in", "lin2", "林", "lın", ""])
+def test_another_account_is_another_person(other: str) -> None:
+    assert not same_person("lin", other)
+
+
+@settings(max_examples=300, deadline=None, derandomize=True)
+@given(st.text(max_size=12))
+def test_an_account_has_one_form(account: str) -> None:
+    form = canonical_account(account)
+    assert canonical_account(form) == form
+    assert same_person(f" {account.upper()}\u200b", account.upper())

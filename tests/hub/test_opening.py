@@ -140,7 +140,7 @@ def test_a_table_is_checked_proposed_approved_and_read(opened: Place, tmp_path: 
     assert "birth_date" in told
     assert "name" not in told
     opened.succeed("open", "release", "resident", *admin("li"))
-    for written in ("li", "Li"):
+    for written in ("li", "Li "):
         own = opened.command("open", "approve", "resident", "1", *admin(written))
         assert own.returncode == 2
         assert "another person" in own.stderr

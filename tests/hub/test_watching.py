@@ -168,10 +168,10 @@ def test_nobody_judges_themselves_and_nothing_can_be_changed(watched: Hub) -> No
     Watcher(hub).watch()
     (finding,) = found(hub)
     findings, number = Findings(Office(hub)), finding["finding"]
-    alike = Call(Caller("auditor-1", "Zhou "), "data_governance", "S-1")
-    for own in (AUDITOR, alike):
+    for written in ("zhou", "Zhou", "zhou "):
+        mine = Call(Caller("auditor-1", written), "data_governance", "S-1")
         with pytest.raises(Exception, match="your own account"):
-            findings.close(own, number, State.JUSTIFIED, "it was me")
+            findings.close(mine, number, State.JUSTIFIED, "it was me")
     other = Call(Caller("auditor-1", "wu"), "data_governance", "S-1")
     with pytest.raises(Exception, match="Say something"):
         findings.close(other, number, State.JUSTIFIED, " ")
@@ -359,6 +359,19 @@ def test_investigations_are_told_later_and_until_then_nothing_tells_of_them(plac
         assert [line["action"] for line in view(hub, FIRST)] == ["audit_subject", "query", "query"]
 
 
+def test_an_account_is_one_however_it_is_written(watched: Hub) -> None:
+    """Six requests at night, none of which says the account as another does."""
+    for written in ("li", "Li", "LI", " li", "li ", "l\u200bi"):
+        watched.audit.append(requests(watched, 1, written))
+    Watcher(watched).watch()
+    (finding,) = found(watched)
+    assert finding["rule"] == "off_hours"
+    # Whoever it is about does not judge it, with another client either.
+    mine = Call(Caller("auditor-1", "li"), "data_governance", "S-1")
+    with pytest.raises(Exception, match="your own account"):
+        Findings(Office(watched)).close(mine, finding["finding"], State.JUSTIFIED, "it was me")
+
+
 def test_kin_are_found_from_golden_records_and_never_named(place: Place) -> None:
     place.succeed("apply", str(place.workspace))
     place.succeed("run", "--as-of", "2026-06-30")
@@ -378,11 +391,16 @@ def test_kin_are_found_from_golden_records_and_never_named(place: Place) -> None
             "query", "resident", "--as", "worker-1", "--purpose", "visit", "--case", "GD-1",
             "--where", "resident_id=-", typed=number,
         )  # fmt: skip
+    place.succeed(
+        "query", "resident", "--as", "worker-2", "--person", " Wu", "--purpose", "visit",
+        "--case", "GD-1", "--where", "resident_id=-", typed=OTHER,
+    )  # fmt: skip
     told = place.succeed("audit", "watch")
     assert "findings opened" in told
     listed = place.succeed("findings", "list", *ASKED)
     for words in ("about themselves", "own household", "a colleague"):
         assert words in listed
+    assert any("themselves" in line and "worker-2" in line for line in listed.splitlines())
     number = next(line.split()[0] for line in listed.splitlines() if "themselves" in line)
     shown = json.loads(place.succeed("findings", "show", number, *ASKED))
     assert FIRST not in json.dumps(shown)
@@ -390,6 +408,9 @@ def test_kin_are_found_from_golden_records_and_never_named(place: Place) -> None
     place.succeed("findings", "note", number, "--words", "-", *ASKED, typed="asked him")
     assert "misuse" in place.succeed("findings", "close", number, "misuse", "--words", "x", *ASKED)
     assert "misuse" in place.succeed("findings", "list", "--state", "misuse", *ASKED)
+    twice = [*accounts, {"client": "worker-2", "person": "WU", "reference": desk}]
+    file.write_text(yaml.safe_dump({"accounts": twice}), "utf-8")
+    assert "twice" in place.command("apply", str(place.workspace)).stderr
     accounts.append({"client": "nobody-9", "reference": "1" * 64})
     file.write_text(yaml.safe_dump({"accounts": accounts}), "utf-8")
     (place.workspace / "policies/watching.yaml").write_text("without: [nothing]\n", "utf-8")

@@ -74,7 +74,7 @@ PATTERNS: dict[str, Callable[[], list[Asked]]] = {
 def kin() -> pa.Table:
     close = {"me": "own_record", "wife": "family", "at the next desk": "colleague"}
     rows = [
-        {"client": "a01", "person": "a01", "digest": digest(name), "relation": relation}
+        {"client": "a01", "account": digest("a01"), "digest": digest(name), "relation": relation}
         for name, relation in close.items()
     ]
     return pa.Table.from_pylist(rows, schema=KIN)

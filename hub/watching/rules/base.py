@@ -54,13 +54,13 @@ SIGHTS = pa.schema(
 KIN = pa.schema(
     [
         pa.field("client", pa.string(), nullable=False),
-        pa.field("person", pa.string()),
+        pa.field("account", pa.string()),
         pa.field("digest", pa.string(), nullable=False),
         pa.field("relation", pa.string(), nullable=False),
     ]
 )
 """Digest of a person who is close to whoever stands behind an account: ``own_record``, ``family``
-or ``colleague``. ``person`` None: behind the client, whoever it is."""
+or ``colleague``. ``account`` None: behind the client, whoever it is."""
 
 Register = Callable[[Iterable[tuple[str, str]]], Iterable[tuple[str, str]]]
 """Those of some pairs of client and case number that are nothing to wonder at: the case is

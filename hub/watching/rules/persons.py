@@ -16,7 +16,7 @@ SELECT a.account, a.client, a.person, a.subject_person, min(a.index) AS first,
        max(a.index) AS last, list(DISTINCT a.index ORDER BY a.index) AS indexes,
        count(DISTINCT a.index) AS requests
 FROM asked a JOIN kin k ON k.client = a.client AND k.digest = a.subject_person
-    AND (k.person IS NULL OR k.person = a.person)
+    AND (k.account IS NULL OR k.account = a.account)
 WHERE k.relation = $relation
 GROUP BY ALL HAVING max(a.index) >= $fresh
 ORDER BY first
