@@ -17,13 +17,14 @@ from policies.models import SUPPRESS, Action
 from policies.reasons import reason
 from policies.verdicts import Quotas
 
-_SEGMENT = r"[A-Za-z*-][A-Za-z0-9_.*-]{0,127}"
+# Numbers of rulings and the like are short; those of persons and phones are not.
+_SEGMENT = r"(?!\d{11})[A-Za-z0-9*-][A-Za-z0-9_.*-]{0,127}"
 _FORMS = {
     "case": re.compile(r"[\w\-/.]{1,64}"),
     "purpose": re.compile(r"[a-z][a-z0-9_]{0,63}"),
     "subject": re.compile(rf"client/.{{1,64}}|{_SEGMENT}(?:/{_SEGMENT})?"),
     "client": re.compile(r"[A-Za-z][A-Za-z0-9._-]{0,63}"),
-    "person": re.compile(r"\S(?:.{0,62}\S)?"),
+    "person": re.compile(r".{0,64}"),
 }
 
 
