@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, Literal
 
-from sqlalchemy import Row, select
+from sqlalchemy import Connection, Row, select
 
 from core.clock import CHINA, today
 from core.errors import HubError, NotFound
@@ -22,7 +22,7 @@ from hub.stewardship.material import Material
 from hub.stewardship.rulings import ReasonMissing
 from reconcile import corrections, rulings
 from reconcile.corrections import UNSETTLED, Book, Escalation, State
-from reconcile.models import Correction, CorrectionEvent
+from reconcile.models import Correction, CorrectionEvent, Ruling
 from reconcile.rulings import HUB, Actor, Ledger
 
 Verdict = Literal["fixed", "disputed", "reopen"]
@@ -126,7 +126,7 @@ class Corrections:
 
     def answer(self, call: Call, number: int, answer: Answer) -> dict[str, Any]:
         """Says what became of a ticket. A repair whose source is fixed ends with the answer: the
-        next pull is read as it comes.
+        next pull is read as it comes, and opens the ticket again if it is not.
 
         Raises:
             CorrectionUnknown, Forbidden, PersonMissing: the caller may not.
@@ -152,7 +152,7 @@ class Corrections:
             body = {"reason": answer.reason.strip() or None, "evidence": kept}
             Book(connection, keys, now).move(number, to, actor, body)
             if ticket.entity is None and to is State.FIXED:
-                Ledger(connection, keys, now).move(ticket.ruling, rulings.State.RETIRED, HUB)
+                _end(connection, Ledger(connection, keys, now), ticket.ruling)
             (moved,) = self._book(connection).tickets(Correction.number == number)
             answered = told(moved, today(self._office.hub.clock))
             return access.give(answered, About(rows={"correction": number}), connection)
@@ -257,6 +257,12 @@ def datasets(office: Office, call: Call, deed: str, wanted: Which) -> Sequence[s
         missing = NotFound(kind="department", name=department)
         office.missing(call, deed, f"department/{department}", missing)
     return names
+
+
+def _end(connection: Connection, ledger: Ledger, repair: int) -> None:
+    """Ends a repair, if it has not ended when the department called it fixed before."""
+    if rulings.standing(connection, rulings.State.IN_FORCE, Ruling.number == repair):
+        ledger.move(repair, rulings.State.RETIRED, HUB)
 
 
 def told(ticket: Row[Any], day: date) -> dict[str, Any]:
