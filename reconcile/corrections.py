@@ -3,12 +3,16 @@
 A ruling (or a repair) makes one ticket per dataset that is wrong. The department has ten working
 days to say that it is fixed or why it is not (Order 809, Art. 26). The next pull closes the
 ticket by itself; once no source contradicts a ruling any more, the ruling retires.
+
+A repair ends as soon as the department says that it is fixed, or the next pull would be repaired
+once too often. Where that pull shows that it is not, the ticket is open again. The repair stays
+ended: what is left may be little, and two persons say whether all is to be read by it once more.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
@@ -28,6 +32,8 @@ from core.errors import HubError
 from core.keys import KeyRing
 from core.lake import Stored
 from reconcile import rulings
+from reconcile.conflicts.effects import Repair
+from reconcile.conflicts.leftovers import left
 from reconcile.conflicts.relations import relation
 from reconcile.models import Correction, CorrectionEvent, Ruling
 from reconcile.rulings import HUB, Actor, Kind, Ledger
@@ -121,6 +127,22 @@ class Settled:
         return {word: count for word, count in words.items() if count}
 
 
+@dataclass(frozen=True)
+class Heard:
+    """What sources said to a run.
+
+    ``claims``: ``entity, attribute, value, gist, dataset, record``. ``pulled``: datasets that were
+    pulled by this run. Only they can show that something was not fixed after all. ``repaired``:
+    the datasets and attributes that were read by a repair, of which claims do not tell what the
+    source says. ``links``: as of :func:`stances`.
+    """
+
+    claims: pa.Table | Stored
+    pulled: Collection[str]
+    repaired: Collection[tuple[str, str]] = ()
+    links: pa.Table | ds.Dataset | None = None
+
+
 class Book:
     """The tickets, in the caller's transaction."""
 
@@ -134,21 +156,16 @@ class Book:
     def settle(
         self,
         subject: Subject,
-        claims: pa.Table | Stored,
+        heard: Heard,
         departments: Mapping[str, str],
         release: int,
-        pulled: Collection[str],
-        links: pa.Table | ds.Dataset | None = None,
     ) -> Settled:
-        """What a run's claims (``entity, attribute, value, dataset, record``) change: opens,
-        closes and reopens tickets, retires rulings that nobody contradicts any more, and ends
-        deferrals whose day has come. Belongs into the transaction that publishes ``release``.
+        """What was heard in a run changes: opens, closes and reopens tickets, retires rulings that
+        nobody contradicts any more, and ends deferrals whose day has come. Belongs into the
+        transaction that publishes ``release``.
 
         Args:
             departments: dataset → its department.
-            pulled: datasets that were pulled by this run. Only they can show that something was
-                not fixed after all.
-            links: as of :func:`stances`.
         """
         rulings.lock(self._connection)
         name = subject.subject
@@ -158,9 +175,18 @@ class Book:
         unsettled = self.tickets(Correction.subject == name, states=UNSETTLED)
         if not len(ruled) and not unsettled:
             return Settled(expired=expired)
-        there, said = stances(subject, ruled, claims, links)
+        there, said = stances(subject, ruled, heard.claims, heard.links)
         opened = self.confront(subject, said, departments)
-        moves = Counter(self._follow(unsettled, said, release, pulled))
+        wrong = {(stance.ruling, stance.dataset) for stance in said if not stance.agrees}
+        moves: Counter[State] = Counter()
+        for ticket in unsettled:
+            if ticket.entity is None:
+                to = self._of_repair(subject, ticket, heard)
+            else:
+                to = _of_value(ticket, (ticket.ruling, ticket.dataset) in wrong, heard)
+            if to is not None:
+                self._write(ticket.number, to, HUB, release=release)
+                moves[to] += 1
         retired = self._retire(there, said)
         return Settled(opened, moves[State.CLOSED], moves[State.OPEN], retired, expired)
 
@@ -192,7 +218,18 @@ class Book:
         return len(wrong)
 
     def ask_repair(self, ruling: Row[Any], repair: Mapping[str, Any], department: str) -> None:
-        """Opens the ticket of a repair: one for the whole group of values."""
+        """Opens the ticket of a repair: one for the whole group of values, in place of that of an
+        earlier one that has ended.
+        """
+        former = self.tickets(
+            Correction.subject == ruling.subject,
+            Correction.dataset == ruling.dataset,
+            Correction.attribute == ruling.attribute,
+            Correction.entity.is_(None),
+            states=UNSETTLED,
+        )
+        for ticket in former:
+            self._write(ticket.number, State.WITHDRAWN, HUB)
         about = {
             "ruling": ruling.number,
             "subject": ruling.subject,
@@ -250,27 +287,20 @@ class Book:
             self._ledger.move(ruling.number, rulings.State.EXPIRED, HUB)
         return len(over)
 
-    def _follow(
-        self,
-        tickets: Collection[Row[Any]],
-        said: Collection[Stance],
-        release: int,
-        pulled: Collection[str],
-    ) -> Iterator[State]:
-        """The tickets' new states, where they have one."""
-        wrong = {(stance.ruling, stance.dataset) for stance in said if not stance.agrees}
-        for ticket in tickets:
-            answered = ticket.state == State.FIXED and ticket.dataset in pulled
-            if ticket.entity is None:
-                # The repair ended when the department said that it is not needed any more.
-                to = State.CLOSED if answered else None
-            elif (ticket.ruling, ticket.dataset) not in wrong:
-                to = State.CLOSED
-            else:
-                to = State.OPEN if answered else None
-            if to is not None:
-                self._write(ticket.number, to, HUB, release=release)
-                yield to
+    def _of_repair(self, subject: Subject, ticket: Row[Any], heard: Heard) -> State | None:
+        """What becomes of the ticket of a repair that has ended, once its dataset was read without
+        any: open again if it was called fixed and is not, closed if nothing is left.
+        """
+        about = (ticket.dataset, ticket.attribute)
+        counts = rulings.State.IN_FORCE
+        if ticket.dataset not in heard.pulled or about in heard.repaired:
+            return None
+        if rulings.standing(self._connection, counts, Ruling.number == ticket.ruling):
+            return None
+        repair = open_ticket(self._keys, ticket)["repair"]
+        if not left(subject, heard.claims, Repair(*about, repair)):
+            return State.CLOSED
+        return State.OPEN if ticket.state == State.FIXED else None
 
     def _retire(self, there: Mapping[int, Sequence[int]], said: Collection[Stance]) -> int:
         wrong = {stance.ruling for stance in said if not stance.agrees}
@@ -314,6 +344,14 @@ class Book:
                 body=sealed,
             )
         )
+
+
+def _of_value(ticket: Row[Any], wrong: bool, heard: Heard) -> State | None:
+    """What becomes of a ticket about a value, if anything."""
+    if not wrong:
+        return State.CLOSED
+    answered = ticket.state == State.FIXED and ticket.dataset in heard.pulled
+    return State.OPEN if answered else None
 
 
 def open_ticket(keys: KeyRing, ticket: Row[Any]) -> dict[str, Any]:

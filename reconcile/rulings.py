@@ -79,6 +79,8 @@ MOVES: dict[State | None, frozenset[State]] = {
     None: OPEN,
     State.PROPOSED: frozenset({State.IN_FORCE, State.REFUSED, State.REVOKED, State.EXPIRED}),
     State.IN_FORCE: frozenset({State.REVOKED, State.RETIRED, State.EXPIRED}),
+    # It counts no more, but its tickets may wait: a repair's, of which something is left.
+    State.RETIRED: frozenset({State.REVOKED}),
 }
 """The states that may follow a state; nothing follows those that are left out."""
 
@@ -320,7 +322,7 @@ def _reason_context(number: int, state: str) -> bytes:
 def columns(data: pa.Table | Stored, names: Sequence[str], wanted: pc.Expression) -> pa.Table:
     """Some columns of some rows, wherever they are kept."""
     if isinstance(data, pa.Table):
-        return data.select(list(names)).filter(wanted)
+        return data.filter(wanted).select(list(names))
     return data.to_table(columns=list(names), filter=wanted)
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import uuid
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
+import pyarrow.compute as pc
 from sqlalchemy import Connection
 
 from core.canonical import digest
@@ -19,9 +20,10 @@ from hub.pipeline.states import Before, SubjectState
 from hub.quality.scoring import scored
 from hub.workspace import Workspace
 from reconcile import releases
-from reconcile.corrections import Book
+from reconcile.corrections import Book, Heard
 from reconcile.models import Release
 from reconcile.publisher import Candidate, Outcome, Publisher
+from reconcile.rulings import RULINGS
 from reconcile.scores import record_scores
 
 
@@ -142,12 +144,22 @@ class _Printing:
         departments = {name: contract.department for name, contract in contracts.items()}
         counts: Counter[str] = Counter()
         for name, state in report.subjects.items():
-            claims = self._hub.lake.open(state.claims)
-            subject, pulled = self._workspace.subjects[name], report.datasets.keys()
-            links = self._hub.lake.dataset(state.links)
-            settled = book.settle(subject, claims, departments, self._number, pulled, links)
+            heard = self._heard(state, report.datasets.keys())
+            subject = self._workspace.subjects[name]
+            settled = book.settle(subject, heard, departments, self._number)
             counts.update(settled.counts())
         return dict(counts)
+
+    def _heard(self, state: SubjectState, pulled: Collection[str]) -> Heard:
+        lake = self._hub.lake
+        ruled = RULINGS.empty_table() if state.rulings is None else lake.read(state.rulings)
+        repairs = ruled.filter(pc.field("kind") == "repair").to_pylist()
+        return Heard(
+            claims=lake.open(state.claims),
+            pulled=pulled,
+            repaired={(row["dataset"], row["attribute"]) for row in repairs},
+            links=lake.dataset(state.links),
+        )
 
     def withdraw(self, names: Iterable[str]) -> dict[str, dict[str, int]]:
         """Closes the records of subjects that a release is to have nothing of."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, Literal
 
-from sqlalchemy import Row, select
+from sqlalchemy import Connection, Row, select
 
 from core.clock import CHINA, today
 from core.errors import BadInput, HubError, NotFound
@@ -24,7 +24,7 @@ from hub.stewardship.rulings import ReasonMissing
 from hub.stewardship.wishes import check_length
 from reconcile import corrections, rulings
 from reconcile.corrections import UNSETTLED, Book, Escalation, State
-from reconcile.models import Correction, CorrectionEvent
+from reconcile.models import Correction, CorrectionEvent, Ruling
 from reconcile.rulings import HUB, Actor, Ledger
 
 Verdict = Literal["fixed", "disputed", "reopen"]
@@ -130,7 +130,7 @@ class Corrections:
 
     def answer(self, call: Call, number: int, answer: Answer) -> dict[str, Any]:
         """Says what became of a ticket. A repair whose source is fixed ends with the answer: the
-        next pull is read as it comes.
+        next pull is read as it comes, and opens the ticket again if it is not.
 
         Raises:
             CorrectionUnknown, Forbidden, PersonMissing: the caller may not.
@@ -157,7 +157,7 @@ class Corrections:
             body = {"reason": answer.reason.strip() or None, "evidence": kept}
             Book(connection, keys, now).move(number, to, actor, body)
             if ticket.entity is None and to is State.FIXED:
-                Ledger(connection, keys, now).move(ticket.ruling, rulings.State.RETIRED, HUB)
+                _end(connection, Ledger(connection, keys, now), ticket.ruling)
             (moved,) = self._book(connection).tickets(Correction.number == number)
             answered = told(moved, today(self._office.hub.clock))
             return access.give(answered, About(rows={"correction": number}), connection)
@@ -268,6 +268,12 @@ def _check(access: Access, wanted: Which) -> None:
     if wanted.department is not None and contract and contract.department != wanted.department:
         rule = message("rule_not_of_department", department=wanted.department)
         access.fail(BadInput(field="dataset", rule=rule))
+
+
+def _end(connection: Connection, ledger: Ledger, repair: int) -> None:
+    """Ends a repair, if it has not ended when the department called it fixed before."""
+    if rulings.standing(connection, rulings.State.IN_FORCE, Ruling.number == repair):
+        ledger.move(repair, rulings.State.RETIRED, HUB)
 
 
 def told(ticket: Row[Any], day: date) -> dict[str, Any]:

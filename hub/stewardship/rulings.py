@@ -147,12 +147,13 @@ class Rulings:
         return self._move(access, number, State.REFUSED, reason)
 
     def revoke(self, call: Call, number: int, reason: str) -> dict[str, Any]:
-        """Takes back a ruling; its tickets are withdrawn, and the next run is without it.
+        """Takes back a ruling; its tickets are withdrawn, and the next run is without it. Of one
+        that has retired, the tickets are all that is left.
 
         Raises:
             RulingUnknown, Forbidden, PersonMissing: the caller may not.
             ReasonMissing: it is not said why.
-            RulingMoved: it does not count any more.
+            RulingMoved: it was refused, revoked or has expired.
         """
         access, _ = self._about(call, "ruling_revoke", number, reason)
         actor = Actor(access.client, access.person())

@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
+from catalog.standards import elements
 from core.clock import FixedClock, add_working_days, count_working_days, start_of_day
 from core.errors import BadInput, NotFound
 from hub.app import Hub
@@ -25,6 +26,7 @@ from reconcile.corrections import (
     Book,
     CorrectionMoved,
     Escalation,
+    Heard,
     Light,
     Settled,
     State,
@@ -64,15 +66,20 @@ def state(hub: Hub, ticket: int) -> str:
 
 
 def settle(
-    hub: Hub, names: dict[str, str | None], pulled: Collection[str] = ("phones.users",)
+    hub: Hub,
+    names: dict[str, str | None],
+    pulled: Collection[str] = ("phones.users",),
+    repaired: Collection[tuple[str, str]] = (),
 ) -> Settled:
     """What a run would do in which the datasets say these names of the girl."""
+    gist = elements()["person_name"].gist
     girl = entity_of(hub, GIRL[0])
     claims = [row for row in table(hub, "claims") if row["attribute"] == "name"]
     told = []
     for row in claims:
         if row["entity"] == girl and row["dataset"] in names:
-            told.append({**row, "value": names[row["dataset"]]})
+            name = names[row["dataset"]]
+            told.append({**row, "value": name, "gist": name and gist(name)})
         else:
             told.append(row)
     told = [row for row in told if row["value"] is not None]
@@ -80,7 +87,8 @@ def settle(
     departments = {"police.people": "police", "phones.users": "phones"}
     with hub.engine.begin() as connection:
         book = Book(connection, hub.keys, hub.clock.now())
-        return book.settle(subject, pa.Table.from_pylist(told), departments, 2, frozenset(pulled))
+        heard = Heard(pa.Table.from_pylist(told), frozenset(pulled), frozenset(repaired))
+        return book.settle(subject, heard, departments, 2)
 
 
 def test_a_ruling_asks_the_one_who_says_otherwise(town: Hub) -> None:
@@ -215,16 +223,62 @@ def test_a_source_that_turns_wrong_later_is_asked_too(town: Hub) -> None:
     assert {one["ruling"] for one in found} == {ruling}
 
 
-def test_a_repair_asks_once_and_ends_when_it_is_fixed(town: Hub) -> None:
-    desk = Rulings(Office(town))
-    wish = Repair(
-        dataset="phones.users", attribute="name", repair=Ignore(kind="ignore"), reason="nicknames"
-    )
+def repaired(hub: Hub) -> tuple[int, int]:
+    """A ruling that names of phones are not to be read, and its ticket."""
+    desk, ignore = Rulings(Office(hub)), Ignore(kind="ignore")
+    wish = Repair(dataset="phones.users", attribute="name", repair=ignore, reason="nicknames")
     number = desk.make(call(), "resident", wish)["ruling"]
     (ticket,) = desk.approve(call("steward-2", "wu"), number)["corrections"]
+    return number, ticket
+
+
+def test_a_repair_asks_once_and_ends_when_it_is_fixed(town: Hub) -> None:
+    number, ticket = repaired(town)
     Corrections(Office(town)).answer(PHONES, ticket, Answer("fixed", "we ask for cards now"))
-    assert desk.show(call(), number)["state"] == "retired"
-    assert settle(town, {}).closed == 1
+    assert Rulings(Office(town)).show(call(), number)["state"] == "retired"
+    assert settle(town, {"phones.users": "张小明"}, pulled=("police.people",)) == Settled()
+    assert settle(town, {"phones.users": "张小明"}).counts() == {"tickets closed": 1}
+    assert state(town, ticket) == "closed"
+
+
+def test_a_repair_that_was_not_fixed_is_asked_for_again(town: Hub) -> None:
+    number, ticket = repaired(town)
+    desk = Corrections(Office(town))
+    # In force: as claims were read, they say nothing of the source; and what a run said that was on
+    # its way when it was approved ends nothing.
+    fixed: dict[str, str | None] = {"phones.users": "张小明"}
+    assert settle(town, fixed, repaired=[("phones.users", "name")]) == Settled()
+    assert settle(town, fixed) == Settled()
+    desk.answer(PHONES, ticket, Answer("fixed", "we ask for cards now"))
+    # A run that was on its way when the answer came was still read by it.
+    none = {"phones.users": None}
+    assert settle(town, none, repaired=[("phones.users", "name")]) == Settled()
+    assert settle(town, {}).counts() == {"tickets reopened": 1}
+    assert settle(town, {}) == Settled()
+    assert state(town, ticket) == "open"
+    # It has ended nevertheless.
+    assert Rulings(Office(town)).show(call(), number)["state"] == "retired"
+    assert desk.answer(PHONES, ticket, Answer("fixed"))["state"] == "fixed"
+    assert settle(town, {}).reopened == 1
+    # Answered or not, the ticket is closed once it is fixed.
+    assert settle(town, fixed).counts() == {"tickets closed": 1}
+
+
+def test_of_a_repair_that_has_ended_a_steward_decides_what_is_left(town: Hub) -> None:
+    number, ticket = repaired(town)
+    desk = Corrections(Office(town))
+    desk.answer(PHONES, ticket, Answer("fixed"))
+    settle(town, {})
+    desk.answer(PHONES, ticket, Answer("disputed", "that is her name"))
+    # Another repair of the same asks in place of the one that ended.
+    again, asked = repaired(town)
+    assert (again, state(town, ticket), state(town, asked)) == (number + 1, "withdrawn", "open")
+    desk.answer(PHONES, asked, Answer("fixed"))
+    settle(town, {})
+    desk.answer(PHONES, asked, Answer("disputed", "that is her name"))
+    # Or the department is right.
+    Rulings(Office(town)).revoke(call(), again, "seen the card")
+    assert state(town, asked) == "withdrawn"
 
 
 def test_deferrals_end_on_their_day(town: Hub) -> None:
@@ -327,6 +381,23 @@ def test_from_a_ruling_to_agreement_by_runs_alone(place: Place) -> None:
         assert served(hub, girl, "name") == ("张小明", "agreed")
     told = place.succeed("corrections", "report", "--department", "phones", *options())
     assert "100%" in told
+
+
+def test_a_repair_is_asked_for_until_a_pull_shows_that_it_is_fixed(place: Place) -> None:
+    published(place)
+    with hub_of(place) as hub:
+        repaired(hub)
+    phones = options("phones-1", "zhou")
+    run(place)
+    place.succeed("corrections", "answer", "1", "fixed", *phones)
+    run(place)
+    shown = json.loads(place.succeed("corrections", "show", "1", *phones))
+    assert [(e["state"], e["release"]) for e in shown["events"]] == [
+        ("open", None), ("fixed", None), ("open", 3),
+    ]  # fmt: skip
+    say_phones(place, {GIRL[0]: GIRL[1]})
+    run(place)
+    assert json.loads(place.succeed("corrections", "show", "1", *phones))["state"] == "closed"
 
 
 @pytest.mark.parametrize(
